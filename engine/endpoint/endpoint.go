@@ -1,0 +1,110 @@
+// Package endpoint is how the engine sees storage: folders that are opened once and then walked name by name, so that no
+// path is ever resolved twice and nothing swapped in between can lead out of the tree. Implementations live in packages
+// below this one and say what they can hold in Capabilities; the engine asks for a value there and never for a type.
+//
+// Errors are plain errno errors (io/fs.ErrNotExist and friends match); which failure code they mean depends on the side
+// they happen at, so the caller decides.
+package endpoint
+
+import (
+	"io"
+	"time"
+)
+
+// Type is what a name stands for.
+type Type uint8
+
+// The types. Other is everything that can't be transferred: sockets, FIFOs and devices.
+const (
+	File Type = iota
+	Folder
+	Symlink
+	Other
+)
+
+// Info is what is known of a name without following it.
+type Info struct {
+	Type   Type
+	Size   int64  // bytes of a regular file
+	Mode   uint32 // permission bits with setuid, setgid and sticky, as in stat(2)
+	ModAt  time.Time
+	Device uint64
+	Inode  uint64
+	Links  uint64
+}
+
+// Entry is a name in a folder. Type is Unknown-free: an implementation that gets no type from its listing asks for it.
+type Entry struct {
+	Name string
+	Type Type
+}
+
+// Capabilities says what an endpoint can hold and do. What it can't is told in an event before the first byte.
+type Capabilities struct {
+	Symlinks      bool
+	ModTimeStep   time.Duration // the granularity of modification times
+	SyncWhole     bool          // SyncAll makes everything written so far durable at once; else each file is synced
+	RenameOverDir bool          // reserved for publish fallbacks: a folder may be renamed over an empty folder
+}
+
+// Space is what is free to this process.
+type Space struct {
+	Bytes  uint64
+	Inodes uint64 // 0 where the file system has no such limit
+}
+
+// Dir is an open folder. Every name is a single component: an implementation refuses "", ".", ".." and anything with a
+// slash or NUL. Nothing follows a symbolic link. A Dir is safe for use by several goroutines.
+type Dir interface {
+	io.Closer
+
+	// Path is where the folder was opened, for messages only.
+	Path() string
+	Capabilities() Capabilities
+	Info() (Info, error)
+
+	// List calls fn for every name, in no particular order, without holding them all in memory.
+	List(fn func(Entry) error) error
+	Lstat(name string) (Info, error)
+	Readlink(name string) (string, error)
+	OpenDir(name string) (Dir, error)
+	Open(name string) (Reader, error)
+
+	// Create makes a file that must not exist, readable and writable by its owner only.
+	Create(name string) (Writer, error)
+	// Mkdir makes a folder that must not exist, accessible to its owner only.
+	Mkdir(name string) error
+	Symlink(target, name string) error
+	// Rename moves a name into another folder of the same endpoint. It never replaces: an existing newName is EEXIST.
+	Rename(name string, to Dir, newName string) error
+	Remove(name string) error
+	RemoveDir(name string) error
+	SetMode(name string, mode uint32) error
+	// SetModTime sets the modification time of a name, of a symbolic link itself too.
+	SetModTime(name string, t time.Time) error
+
+	// Sync makes the folder's own entries durable.
+	Sync() error
+	// SyncAll makes everything durable that was written so far to the file system the folder is on.
+	SyncAll() error
+	Space() (Space, error)
+}
+
+// Reader is an open regular file.
+type Reader interface {
+	io.Reader
+	io.ReaderAt
+	io.Closer
+	Info() (Info, error)
+	// DropCache asks the system to forget cached pages, so that the next read comes from the storage. Best effort.
+	DropCache() error
+}
+
+// Writer is a file being made.
+type Writer interface {
+	io.Writer
+	io.Closer
+	SetMode(mode uint32) error
+	SetModTime(t time.Time) error
+	Sync() error
+}

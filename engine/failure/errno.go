@@ -1,0 +1,56 @@
+package failure
+
+import (
+	"context"
+	"errors"
+	"syscall"
+)
+
+// AtSource gives err the code that fits an operation on the source. An error that has a code, or that ends a context,
+// keeps it. AtSource(…, nil) is nil.
+func AtSource(op, path string, err error) error {
+	return at(op, path, err, map[syscall.Errno]Code{
+		syscall.ENOENT:  SourceNotFound,
+		syscall.ENOTDIR: SourceNotFound,
+		syscall.EACCES:  SourcePermissionDenied,
+		syscall.EPERM:   SourcePermissionDenied,
+		syscall.ELOOP:   PathNotAllowed,
+		syscall.ESTALE:  SourceChanged,
+	})
+}
+
+// AtDestination is AtSource for an operation on the destination.
+func AtDestination(op, path string, err error) error {
+	return at(op, path, err, map[syscall.Errno]Code{
+		syscall.ENOENT:       DestinationNotFound,
+		syscall.ENOTDIR:      DestinationNotFound,
+		syscall.EACCES:       DestinationPermissionDenied,
+		syscall.EPERM:        DestinationPermissionDenied,
+		syscall.EROFS:        DestinationReadOnly,
+		syscall.ENOSPC:       DestinationFull,
+		syscall.EDQUOT:       DestinationFull,
+		syscall.EEXIST:       NameConflict,
+		syscall.ENAMETOOLONG: NameConflict,
+		syscall.EILSEQ:       NameConflict,
+		syscall.EINVAL:       IOError,
+		syscall.ELOOP:        PathNotAllowed,
+	})
+}
+
+func at(op, path string, err error, codes map[syscall.Errno]Code) error {
+	if err == nil {
+		return nil
+	}
+	var known *Error
+	if errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	code := IOError
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		if c, ok := codes[errno]; ok {
+			code = c
+		}
+	}
+	return &Error{Code: code, Op: op, Path: path, Err: err}
+}
