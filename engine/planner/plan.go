@@ -1,0 +1,60 @@
+// Package planner decides how a source is best transferred: file by file, or packed into one archive. It looks at the
+// source and never writes anything.
+package planner
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ketter/ketter/engine/transfer"
+)
+
+// Policy is when a folder is worth packing: more files than ZipThresholdFiles, of fewer bytes on average than
+// ZipThresholdAvgSize. Both are strict.
+type Policy struct {
+	ZipThresholdFiles   int64
+	ZipThresholdAvgSize int64 // bytes
+}
+
+// DefaultPolicy is policy v1: more than 1000 files of less than 4 MiB on average.
+func DefaultPolicy() Policy {
+	return Policy{ZipThresholdFiles: 1000, ZipThresholdAvgSize: 4 << 20}
+}
+
+// Plan is a verdict and the figures it rests on.
+type Plan struct {
+	Spec     transfer.Spec
+	Strategy transfer.Strategy // DIRECT or ZIP_FIRST
+	Forced   bool              // the job itself asked for the strategy
+	Reason   string            // one sentence
+	IsFolder bool
+
+	Files    int64 // regular files and symbolic links
+	Symlinks int64 // of those, symbolic links
+	Folders  int64 // the top one included
+	Bytes    int64 // of regular files
+	AvgSize  int64 // Bytes / Files, rounded down
+	Elapsed  time.Duration
+
+	// Unremovable is a folder of the source whose contents this process may not remove, "" if there is none. Only a move
+	// that can't be a rename minds.
+	Unremovable string
+}
+
+// Event is how the verdict is told.
+func (p Plan) Event() transfer.Event {
+	return transfer.Event{
+		Kind:    transfer.EventStrategyDecision,
+		Message: fmt.Sprintf("%s: %s", p.Strategy, p.Reason),
+		Figures: transfer.Figures{
+			"strategy":       string(p.Strategy),
+			"forced":         p.Forced,
+			"n_files":        p.Files,
+			"n_folders":      p.Folders,
+			"n_symlinks":     p.Symlinks,
+			"total_bytes":    p.Bytes,
+			"avg_size_bytes": p.AvgSize,
+			"seconds":        p.Elapsed.Seconds(),
+		},
+	}
+}
