@@ -1,0 +1,11 @@
+-- AddEvent takes the next number under the job's row lock, so that numbers have no gaps and commit in order.
+-- name: AddEvent :one
+WITH numbered AS (
+    UPDATE jobs SET event_seq = event_seq + 1 WHERE id = @job_id RETURNING id, event_seq
+)
+INSERT INTO job_events (job_id, seq, kind, message, payload)
+SELECT id, event_seq, @kind, @message, @payload FROM numbered
+RETURNING seq;
+
+-- name: ListEvents :many
+SELECT * FROM job_events WHERE job_id = @job_id ORDER BY seq;

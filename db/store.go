@@ -1,0 +1,121 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// ErrNotFound is returned where a job does not exist.
+var ErrNotFound = errors.New("not found")
+
+// ErrRunLost is returned to a run whose token no longer holds: another worker has the job, or it ended. Nothing was
+// written.
+var ErrRunLost = errors.New("the run no longer owns its job")
+
+// Store is a pool of connections to the database.
+type Store struct {
+	pool *pgxpool.Pool
+}
+
+// Open makes a pool of at most maxConns connections. It does not need the database to be up; see Ping.
+func Open(ctx context.Context, url string, maxConns int32) (*Store, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		// pgx's message quotes the URL, password included.
+		return nil, errors.New("DB_URL is not a PostgreSQL URL; it looks like postgres://user:password@host:5432/database")
+	}
+	config.MaxConns = max(maxConns, config.MaxConns)
+	// The lists' filters are `$1 IS NULL OR column = $1`: only a plan made for the actual values can use their indexes.
+	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
+	config.ConnConfig.RuntimeParams["application_name"] = "ketter"
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("opening the database: %w", err)
+	}
+	return &Store{pool: pool}, nil
+}
+
+// Close waits for connections in use and closes the pool.
+func (s *Store) Close() { s.pool.Close() }
+
+// Pool is the pool itself, for River.
+func (s *Store) Pool() *pgxpool.Pool { return s.pool }
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error { return s.pool.Ping(ctx) }
+
+// Installation is the id that was made with the database.
+func (s *Store) Installation(ctx context.Context) (string, error) {
+	return New(s.pool).Installation(ctx)
+}
+
+// Job returns a job, or ErrNotFound.
+func (s *Store) Job(ctx context.Context, id int64) (Job, error) {
+	job, err := New(s.pool).GetJob(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Job{}, fmt.Errorf("job %d: %w", id, ErrNotFound)
+	}
+	return job, err
+}
+
+// Jobs lists jobs, newest first.
+func (s *Store) Jobs(ctx context.Context, filter ListJobsParams) ([]Job, error) {
+	return New(s.pool).ListJobs(ctx, filter)
+}
+
+// JobWithEvents returns a job and all its events, as of one moment.
+func (s *Store) JobWithEvents(ctx context.Context, id int64) (Job, []JobEvent, error) {
+	var job Job
+	var events []JobEvent
+	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err := pgx.BeginTxFunc(ctx, s.pool, snapshot, func(tx pgx.Tx) (err error) {
+		if job, err = New(tx).GetJob(ctx, id); err != nil {
+			return err
+		}
+		events, err = New(tx).ListEvents(ctx, id)
+		return err
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Job{}, nil, fmt.Errorf("job %d: %w", id, ErrNotFound)
+	}
+	return job, events, err
+}
+
+// InTx runs fn in a transaction, committed when fn returns nil.
+func (s *Store) InTx(ctx context.Context, fn func(tx pgx.Tx, q *Queries) error) error {
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return fn(tx, New(tx)) })
+}
+
+// InRun runs fn in a transaction that holds the job's row lock and has seen that the run still owns the job; if it does
+// not, ErrRunLost.
+func (s *Store) InRun(ctx context.Context, jobID int64, token string, fn func(tx pgx.Tx, q *Queries) error) error {
+	return s.InTx(ctx, func(tx pgx.Tx, q *Queries) error {
+		if _, err := q.LockJob(ctx, jobID); err != nil {
+			if errors.Is(err, pgx.ErrNoRows) {
+				return ErrRunLost
+			}
+			return err
+		}
+		current, err := q.RunIsCurrent(ctx, RunIsCurrentParams{JobID: jobID, RunToken: token})
+		if err != nil {
+			return err
+		}
+		if !current {
+			return ErrRunLost
+		}
+		return fn(tx, q)
+	})
+}
+
+// Renew extends a run's lease and records its progress; ErrRunLost if the run no longer owns the job.
+func (s *Store) Renew(ctx context.Context, renewal RenewRunParams) error {
+	rows, err := New(s.pool).RenewRun(ctx, renewal)
+	if err == nil && rows == 0 {
+		return ErrRunLost
+	}
+	return err
+}

@@ -1,0 +1,80 @@
+package riverjobs
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/rs/zerolog"
+
+	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/engine/transfer"
+)
+
+// Publisher tells live listeners that a job has a new event. It must return at once, and what it can't deliver it drops:
+// listeners read the events themselves from the database.
+type Publisher interface {
+	Publish(jobID, seq int64, kind string)
+}
+
+// Client submits jobs and, once a worker was added, works them.
+type Client struct {
+	store  *db.Store
+	river  *river.Client[pgx.Tx]
+	events Publisher
+	logger zerolog.Logger
+}
+
+// NewClient makes a client that submits jobs and never works any.
+func NewClient(store *db.Store, events Publisher, logger zerolog.Logger) (*Client, error) {
+	return newClient(store, events, logger, &river.Config{})
+}
+
+// NewWorker makes a client that also works jobs, once started.
+func NewWorker(store *db.Store, events Publisher, logger zerolog.Logger, options WorkerOptions) (*Client, error) {
+	if err := options.validate(); err != nil {
+		return nil, err
+	}
+	workers := river.NewWorkers()
+	config := &river.Config{
+		Workers:           workers,
+		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: options.Concurrency}},
+		FetchCooldown:     5 * time.Millisecond, // pick-up within milliseconds; River's default costs 100
+		FetchPollInterval: 50 * time.Millisecond,
+		JobTimeout:        -1, // a healthy job may take hours; liveness is the lease's affair
+		// With no timeout River rescues nothing that runs; this only clears orphans that were cancelled.
+		RescueStuckJobsAfter: 30 * time.Second,
+		SoftStopTimeout:      options.SoftStop,
+	}
+	client, err := newClient(store, events, logger, config)
+	if err != nil {
+		return nil, err
+	}
+	river.AddWorker(workers, &transferWorker{client: client, WorkerOptions: options})
+	return client, nil
+}
+
+func newClient(store *db.Store, events Publisher, logger zerolog.Logger, config *river.Config) (*Client, error) {
+	// River's info lines are about itself; what operators need to know of a job, Ketter logs.
+	config.Logger = slog.New(zerolog.NewSlogHandler(logger.Level(max(logger.GetLevel(), zerolog.WarnLevel))))
+	riverClient, err := river.NewClient(riverpgxv5.New(store.Pool()), config)
+	if err != nil {
+		return nil, fmt.Errorf("making the River client: %w", err)
+	}
+	return &Client{store: store, river: riverClient, events: events, logger: logger}, nil
+}
+
+// Start works jobs until ctx ends, then stops softly: see Stopped.
+func (c *Client) Start(ctx context.Context) error { return c.river.Start(ctx) }
+
+// Stopped is closed when every job has ended or was given back to the queue, after Start's context has ended.
+func (c *Client) Stopped() <-chan struct{} { return c.river.Stopped() }
+
+// published tells listeners of a committed event.
+func (c *Client) published(jobID, seq int64, kind transfer.EventKind) {
+	c.events.Publish(jobID, seq, string(kind))
+}

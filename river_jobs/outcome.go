@@ -1,0 +1,157 @@
+package riverjobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/engine/failure"
+	"github.com/ketter/ketter/engine/transfer"
+)
+
+// lastWords is how long a run that ends may take to record so; its own context may be over by then.
+const lastWords = 5 * time.Second
+
+// succeed commits the row, the last event and River's completion together. It does not stop for a shutdown: what was
+// published is worth recording.
+func (r *run) succeed(ctx context.Context, result transfer.Result) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	event := transfer.Event{
+		Kind:    transfer.EventFinished,
+		Message: fmt.Sprintf("Finished: %d files, %d bytes by %s", result.Files, result.Bytes, result.Method),
+		Figures: transfer.Figures{
+			"method": result.Method, "files": result.Files, "bytes": result.Bytes, "seconds": seconds(result.Elapsed),
+		},
+	}
+	return r.write(ctx, event, func(tx pgx.Tx, q *db.Queries) error {
+		err := q.SucceedJob(ctx, db.SucceedJobParams{
+			ID: r.job.ID, Method: &result.Method, FilesCopied: result.Files, BytesCopied: result.Bytes,
+		})
+		if err != nil {
+			return err
+		}
+		if err := q.EndRun(ctx, db.EndRunParams{JobID: r.job.ID, RunToken: r.token}); err != nil {
+			return err
+		}
+		_, err = river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, r.riverJob)
+		return err
+	})
+}
+
+// fail records what becomes of the job after an error and returns what River shall make of its own job.
+func (r *run) fail(ctx context.Context, err error) error {
+	recordCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	code := failure.CodeOf(err)
+	switch {
+	case errors.Is(err, db.ErrRunLost) || code == failure.LeaseLost:
+		r.logger.Warn().Err(err).Msg("lease_lost: the job goes on elsewhere")
+		return err
+	case errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely), code == failure.Cancelled && ctx.Err() == nil:
+		return r.finally(river.JobCancel(err), r.cancelled(recordCtx))
+	case ctx.Err() != nil:
+		// A shutdown. River spends no attempt on an error that wraps context.Canceled, and neither do we.
+		return r.finally(fmt.Errorf("interrupted: %w", context.Canceled), r.interrupted(recordCtx))
+	case code.Class() == failure.Permanent || r.job.Attempts >= maxAttempts:
+		return r.finally(river.JobCancel(err), r.failed(recordCtx, failure.From(err)))
+	default:
+		return r.finally(err, r.retryLater(recordCtx, failure.From(err)))
+	}
+}
+
+// finally returns what River shall see; when our own row could not be written, an error that River retries: the next
+// attempt finds the row as it is.
+func (r *run) finally(forRiver, recording error) error {
+	if recording == nil {
+		r.logger.Warn().Err(forRiver).Msg("job ended without success")
+		return forRiver
+	}
+	r.logger.Error().AnErr("cause", forRiver).Err(recording).Msg("the job's end could not be recorded")
+	return recording
+}
+
+func (r *run) failed(ctx context.Context, f *failure.Error) error {
+	code, message, path, hint := f.Code, printable(f.Sentence()), printable(f.Path), f.Advice()
+	return r.end(ctx, errorEvent(f), func(q *db.Queries) (int64, error) {
+		return q.FailJob(ctx, db.FailJobParams{
+			ID: r.job.ID, ErrorCode: &code, ErrorMessage: &message, ErrorPath: &path, ErrorHint: &hint,
+		})
+	})
+}
+
+func (r *run) cancelled(ctx context.Context) error {
+	event := transfer.Event{Kind: transfer.EventCancelled, Message: "Cancelled"}
+	return r.end(ctx, event, func(q *db.Queries) (int64, error) { return q.CancelJob(ctx, r.job.ID) })
+}
+
+func (r *run) interrupted(ctx context.Context) error {
+	event := transfer.Event{
+		Kind:    transfer.EventRetryScheduled,
+		Message: r.worker.Name + " is shutting down; the next worker goes on",
+		Figures: transfer.Figures{"reason": "shutdown", "worker": r.worker.Name},
+	}
+	return r.end(ctx, event, func(q *db.Queries) (int64, error) {
+		return q.ReleaseJob(ctx, db.ReleaseJobParams{ID: r.job.ID, AttemptCounts: false})
+	})
+}
+
+func (r *run) retryLater(ctx context.Context, f *failure.Error) error {
+	delay := retryDelay(r.riverJob.Attempt)
+	event := errorEvent(f)
+	event.Kind = transfer.EventRetryScheduled
+	event.Message = fmt.Sprintf("%s. Trying again in %s (attempt %d of %d)", event.Message, delay, r.job.Attempts+1, maxAttempts)
+	event.Figures["retry_seconds"] = delay.Seconds()
+	return r.end(ctx, event, func(q *db.Queries) (int64, error) {
+		return q.ReleaseJob(ctx, db.ReleaseJobParams{ID: r.job.ID, AttemptCounts: true})
+	})
+}
+
+// end writes a run's last event, its job's new status, and drops the token.
+func (r *run) end(ctx context.Context, event transfer.Event, update func(q *db.Queries) (int64, error)) error {
+	return r.write(ctx, event, func(_ pgx.Tx, q *db.Queries) error {
+		rows, err := update(q)
+		if err == nil && rows == 0 {
+			err = db.ErrRunLost
+		}
+		if err != nil {
+			return err
+		}
+		return q.EndRun(ctx, db.EndRunParams{JobID: r.job.ID, RunToken: r.token})
+	})
+}
+
+func errorEvent(f *failure.Error) transfer.Event {
+	return transfer.Event{
+		Kind:    transfer.EventError,
+		Message: printable(f.Sentence()),
+		Figures: transfer.Figures{"code": f.Code, "path": printable(f.Path), "hint": f.Advice()},
+	}
+}
+
+// printable makes any file name fit for a text column: bytes that are not UTF-8 become \xNN.
+func printable(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && size == 1 {
+			b.WriteString(`\x` + strconv.FormatUint(uint64(s[0])|0x100, 16)[1:])
+		} else {
+			b.WriteString(s[:size])
+		}
+		s = s[size:]
+	}
+	return b.String()
+}

@@ -1,0 +1,118 @@
+package riverjobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/ketter/ketter/engine"
+	"github.com/ketter/ketter/engine/transfer"
+)
+
+// WorkerOptions say how a worker works.
+type WorkerOptions struct {
+	Name         string // stands in job_runs, events and the heartbeat
+	Installation string // marks this installation's staging folders
+	Engine       *engine.Engine
+	Concurrency  int           // jobs at once
+	SoftStop     time.Duration // how long running jobs may go on after a stop was asked for
+	Lease        time.Duration // how long a run that no longer renews still owns its job
+	Beat         time.Duration // how often a run renews its lease and records progress; well below Lease
+}
+
+func (o WorkerOptions) validate() error {
+	switch {
+	case o.Name == "" || o.Installation == "" || o.Engine == nil:
+		return errors.New("a worker needs a name, an installation and an engine")
+	case o.Concurrency < 1:
+		return fmt.Errorf("a worker runs at least 1 job at once, not %d", o.Concurrency)
+	case o.SoftStop <= 0:
+		return errors.New("a worker needs a soft stop above 0, else River cuts jobs off")
+	case o.Beat <= 0 || o.Lease < 3*o.Beat:
+		return errors.New("a worker's lease must last at least three beats")
+	}
+	return nil
+}
+
+// transferWorker works River jobs of kind "transfer".
+type transferWorker struct {
+	river.WorkerDefaults[TransferArgs]
+	WorkerOptions
+	client *Client
+}
+
+// Timeout is none: see NewWorker.
+func (w *transferWorker) Timeout(*river.Job[TransferArgs]) time.Duration { return -1 }
+
+// NextRetry is 2, 4, 8 … seconds after this attempt, at most 5 minutes: River's own grows to hours.
+func (w *transferWorker) NextRetry(job *river.Job[TransferArgs]) time.Time {
+	return time.Now().Add(retryDelay(job.Attempt))
+}
+
+func retryDelay(attempt int) time.Duration {
+	const longest = 5 * time.Minute
+	if attempt > 8 {
+		return longest
+	}
+	return min(longest, time.Second<<max(attempt, 1))
+}
+
+// Work runs one job. It returns nil only when the job's success is committed.
+func (w *transferWorker) Work(ctx context.Context, riverJob *river.Job[TransferArgs]) error {
+	r, err := w.claim(ctx, riverJob)
+	if err != nil {
+		return err
+	}
+	r.logger.Info().Str("source", r.spec.Source).Str("destination", r.spec.Destination).Msg("job started")
+	result, err := r.transfer(ctx)
+	if err == nil {
+		err = r.succeed(ctx, result)
+	}
+	if err != nil {
+		return r.fail(ctx, err)
+	}
+	r.logger.Info().Str("method", string(result.Method)).Int64("files", result.Files).Int64("bytes", result.Bytes).
+		Dur("elapsed", result.Elapsed).Msg("job finished")
+	if err := w.Engine.CleanUp(context.WithoutCancel(ctx), r.spec); err != nil {
+		r.logger.Warn().Err(err).Msg("the job's staging folder could not be removed; it can be deleted by hand")
+	}
+	return nil
+}
+
+// transfer plans and moves the bytes, while a goroutine of its own keeps the lease. Losing the lease ends it.
+func (r *run) transfer(ctx context.Context) (transfer.Result, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	renewed := make(chan struct{})
+	go func() {
+		defer close(renewed)
+		r.keepLease(ctx, cancel)
+	}()
+	defer func() {
+		cancel(nil)
+		<-renewed
+	}()
+
+	result, err := r.planAndRun(ctx)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = fmt.Errorf("%w: %w", cause, err) // why the context ended decides what becomes of the job
+	}
+	return result, err
+}
+
+func (r *run) planAndRun(ctx context.Context) (transfer.Result, error) {
+	r.Progress(transfer.Progress{Phase: transfer.Scanning})
+	plan, err := r.worker.Engine.Plan(ctx, r.spec)
+	if err != nil {
+		return transfer.Result{}, err
+	}
+	if err := r.decided(ctx, plan); err != nil {
+		return transfer.Result{}, err
+	}
+	if plan.Strategy == transfer.ZipFirst {
+		return r.worker.Engine.RunTransferZipFirst(ctx, plan, r)
+	}
+	return r.worker.Engine.RunTransfer(ctx, plan, r)
+}
