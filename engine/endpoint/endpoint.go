@@ -41,16 +41,15 @@ type Entry struct {
 
 // Capabilities says what an endpoint can hold and do. What it can't is told in an event before the first byte.
 type Capabilities struct {
-	Symlinks      bool
-	ModTimeStep   time.Duration // the granularity of modification times
-	SyncWhole     bool          // SyncAll makes everything written so far durable at once; else each file is synced
-	RenameOverDir bool          // reserved for publish fallbacks: a folder may be renamed over an empty folder
+	Symlinks    bool
+	ModTimeStep time.Duration // the granularity of modification times
+	SyncWhole   bool          // SyncAll makes everything written so far durable at once; else each file is synced
 }
 
 // Space is what is free to this process.
 type Space struct {
 	Bytes  uint64
-	Inodes uint64 // 0 where the file system has no such limit
+	Inodes uint64 // math.MaxUint64 where the file system has no such limit
 }
 
 // Dir is an open folder. Every name is a single component: an implementation refuses "", ".", ".." and anything with a
@@ -63,7 +62,8 @@ type Dir interface {
 	Capabilities() Capabilities
 	Info() (Info, error)
 
-	// List calls fn for every name, in no particular order, without holding them all in memory.
+	// List calls fn for every name, in no particular order, without holding them all in memory. fn may open, make and
+	// remove names, but not List the same Dir.
 	List(fn func(Entry) error) error
 	Lstat(name string) (Info, error)
 	Readlink(name string) (string, error)
@@ -72,13 +72,16 @@ type Dir interface {
 
 	// Create makes a file that must not exist, readable and writable by its owner only.
 	Create(name string) (Writer, error)
-	// Mkdir makes a folder that must not exist, accessible to its owner only.
-	Mkdir(name string) error
+	// Mkdir makes a folder that must not exist, with the permissions of mode that the process's umask lets through.
+	Mkdir(name string, mode uint32) error
 	Symlink(target, name string) error
 	// Rename moves a name into another folder of the same endpoint. It never replaces: an existing newName is EEXIST.
 	Rename(name string, to Dir, newName string) error
 	Remove(name string) error
 	RemoveDir(name string) error
+	// CanRemove reports, without trying, why this process could not remove name from the folder, nil if it could.
+	CanRemove(name string) error
+	// SetMode sets the permission bits of a file or folder; a symbolic link is refused.
 	SetMode(name string, mode uint32) error
 	// SetModTime sets the modification time of a name, of a symbolic link itself too.
 	SetModTime(name string, t time.Time) error
@@ -88,6 +91,24 @@ type Dir interface {
 	// SyncAll makes everything durable that was written so far to the file system the folder is on.
 	SyncAll() error
 	Space() (Space, error)
+	// TryLock keeps other processes' TryLock of the folder from succeeding until the Dir is closed or the process dies.
+	// A folder that is locked is EWOULDBLOCK; an endpoint that has no locks is errors.ErrUnsupported.
+	TryLock() error
+}
+
+// Wrapper is a Dir or Reader that decorates another one.
+type Wrapper[T any] interface{ Unwrap() T }
+
+// Unwrap returns what is below all decorators of v. An endpoint that is handed another of its own Dirs or Readers (to
+// rename into, to copy from) uses it to find out.
+func Unwrap[T any](v T) T {
+	for {
+		w, ok := any(v).(Wrapper[T])
+		if !ok {
+			return v
+		}
+		v = w.Unwrap()
+	}
 }
 
 // Reader is an open regular file.
@@ -104,6 +125,9 @@ type Reader interface {
 type Writer interface {
 	io.Writer
 	io.Closer
+	// CopyFrom lets the storage itself copy up to limit bytes from src's position to the Writer's, sharing blocks where it
+	// can. At src's end it returns 0, nil; where the pair can't do it, errors.ErrUnsupported with nothing written.
+	CopyFrom(src Reader, limit int64) (int64, error)
 	SetMode(mode uint32) error
 	SetModTime(t time.Time) error
 	Sync() error

@@ -1,0 +1,127 @@
+package local
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ketter/ketter/engine/endpoint"
+)
+
+type reader struct {
+	fd      int
+	closing sync.Once
+}
+
+var _ endpoint.Reader = (*reader)(nil)
+
+// Open never blocks on a FIFO that has taken a file's place; reading it fails instead.
+func (d *dir) Open(name string) (endpoint.Reader, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	fd, err := openat(d.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &reader{fd: fd}, nil
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	return atEnd(p, func() (int, error) { return unix.Read(r.fd, p) })
+}
+
+func (r *reader) ReadAt(p []byte, offset int64) (int, error) {
+	done := 0
+	for done < len(p) {
+		n, err := atEnd(p, func() (int, error) { return unix.Pread(r.fd, p[done:], offset+int64(done)) })
+		done += n
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// atEnd turns a system call's 0 into io.EOF.
+func atEnd(p []byte, call func() (int, error)) (int, error) {
+	var n int
+	err := retry(func() (err error) { n, err = call(); return err })
+	if err != nil {
+		return 0, err
+	}
+	if n == 0 && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+func (r *reader) Info() (endpoint.Info, error) { return fstat(r.fd) }
+func (r *reader) DropCache() error             { return dropCache(r.fd) }
+
+func (r *reader) Close() error {
+	var err error
+	r.closing.Do(func() { err = unix.Close(r.fd) })
+	return err
+}
+
+type writer struct {
+	fd      int
+	dir     *dir // outlives the writer
+	name    string
+	closing sync.Once
+}
+
+var _ endpoint.Writer = (*writer)(nil)
+
+func (d *dir) Create(name string) (endpoint.Writer, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	fd, err := openat(d.fd, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &writer{fd: fd, dir: d, name: name}, nil
+}
+
+func (w *writer) Write(p []byte) (int, error) {
+	done := 0
+	for done < len(p) {
+		var n int
+		err := retry(func() (err error) { n, err = unix.Write(w.fd, p[done:]); return err })
+		if err != nil {
+			return done, err
+		}
+		if n == 0 {
+			return done, io.ErrShortWrite
+		}
+		done += n
+	}
+	return done, nil
+}
+
+// CopyFrom is copy_file_range where both files are local and the system has it.
+func (w *writer) CopyFrom(src endpoint.Reader, limit int64) (int64, error) {
+	from, ok := endpoint.Unwrap(src).(*reader)
+	if !ok {
+		return 0, errors.ErrUnsupported
+	}
+	return copyRange(w.fd, from.fd, limit)
+}
+
+func (w *writer) SetMode(mode uint32) error {
+	return retry(func() error { return unix.Fchmod(w.fd, mode) })
+}
+
+func (w *writer) SetModTime(t time.Time) error { return w.dir.SetModTime(w.name, t) }
+func (w *writer) Sync() error                  { return syncFile(w.fd) }
+
+func (w *writer) Close() error {
+	var err error
+	w.closing.Do(func() { err = unix.Close(w.fd) })
+	return err
+}

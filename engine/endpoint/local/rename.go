@@ -1,0 +1,56 @@
+package local
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ketter/ketter/engine/endpoint"
+)
+
+// Rename refuses to replace in the kernel itself, or, where a file system can't (NFS and many FUSE answer EINVAL), by
+// steps of which each refuses.
+func (d *dir) Rename(name string, to endpoint.Dir, newName string) error {
+	if err := errors.Join(checkName(name), checkName(newName)); err != nil {
+		return unix.EINVAL
+	}
+	target, ok := endpoint.Unwrap(to).(*dir)
+	if !ok {
+		return unix.EXDEV
+	}
+	err := renameNoReplace(d.fd, name, target.fd, newName)
+	if err == unix.EINVAL || err == unix.ENOSYS || err == unix.ENOTSUP {
+		return renameBySteps(d, name, target, newName)
+	}
+	return err
+}
+
+func renameBySteps(from *dir, name string, to *dir, newName string) error {
+	info, err := from.Lstat(name)
+	if err != nil {
+		return err
+	}
+	if info.Type == endpoint.Folder {
+		return renameFolderBySteps(from, name, to, newName)
+	}
+	if err := retry(func() error { return unix.Linkat(from.fd, name, to.fd, newName, 0) }); err != nil {
+		return err
+	}
+	if err := from.Remove(name); err != nil {
+		return errors.Join(err, to.Remove(newName))
+	}
+	return nil
+}
+
+// renameFolderBySteps takes the name with an empty folder, which fails when the name is taken, and renames over that: a
+// folder can only ever replace an empty one.
+func renameFolderBySteps(from *dir, name string, to *dir, newName string) error {
+	if err := to.Mkdir(newName, 0o700); err != nil {
+		return err
+	}
+	err := retry(func() error { return unix.Renameat(from.fd, name, to.fd, newName) })
+	if err != nil {
+		return errors.Join(err, to.RemoveDir(newName))
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ketter/ketter/engine/endpoint"
+	"github.com/ketter/ketter/engine/failure"
+)
+
+// Roots are the folders below which paths may lie: absolute and clean.
+type Roots []string
+
+// Place is where a path leads.
+type Place struct {
+	Dir     endpoint.Dir // the deepest folder of the path that exists; the caller closes it
+	Path    string       // its real path, without symbolic links
+	Missing []string     // the names below it that don't exist, outermost first
+}
+
+// Locate resolves path, symbolic links included, and opens the deepest folder of it that exists. Links are judged by where
+// they lead: the real path must lie in the real path of a root, else it is path_not_allowed. From the root on, the folder
+// is opened name by name without following links, so that nothing swapped after the resolution leads out.
+//
+// A root that doesn't exist is an error of ErrNotExist and never one of the Missing: it may be a volume that isn't mounted.
+func (r Roots) Locate(path string) (*Place, error) {
+	real, missing, err := resolve(path)
+	if err != nil {
+		return nil, err
+	}
+	root, err := r.holding(path, real)
+	if err != nil {
+		return nil, err
+	}
+	folder, err := descend(root, real)
+	if err != nil {
+		return nil, err
+	}
+	if len(missing) > 0 {
+		if _, err := folder.Lstat(missing[0]); err == nil {
+			folder.Close()
+			return nil, notAllowed(join(real, missing[0]), "it leads nowhere, or changes while it is looked at")
+		}
+	}
+	return &Place{Dir: folder, Path: real, Missing: missing}, nil
+}
+
+// resolve splits path into the real path of what exists and the names that don't.
+func resolve(path string) (real string, missing []string, err error) {
+	for rest := path; ; rest = filepath.Dir(rest) {
+		real, err = filepath.EvalSymlinks(rest)
+		if err == nil {
+			return real, missing, nil
+		}
+		var pathError *fs.PathError
+		if !errors.As(err, &pathError) { // too many links
+			return "", nil, notAllowed(path, "its symbolic links lead in a circle")
+		}
+		if !errors.Is(err, fs.ErrNotExist) || rest == "/" {
+			return "", nil, err
+		}
+		missing = append([]string{filepath.Base(rest)}, missing...)
+	}
+}
+
+// holding returns the real path of the root that real lies in.
+func (r Roots) holding(path, real string) (string, error) {
+	found := ""
+	for _, root := range r {
+		realRoot, err := filepath.EvalSymlinks(root)
+		if err != nil && within(path, root) {
+			return "", fmt.Errorf("allowed root %s: %w", root, err)
+		}
+		if err == nil && found == "" && within(real, realRoot) {
+			found = realRoot
+		}
+	}
+	if found == "" {
+		return "", notAllowed(path, "it is outside the allowed roots")
+	}
+	return found, nil
+}
+
+func descend(root, real string) (endpoint.Dir, error) {
+	if real == root {
+		return Open(root)
+	}
+	names := strings.Split(strings.TrimPrefix(strings.TrimPrefix(real, root), "/"), "/")
+	at, err := openat(unix.AT_FDCWD, root, openToPass|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { unix.Close(at) }()
+	for _, name := range names[:len(names)-1] {
+		next, err := openat(at, name, openToPass|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+		if err != nil {
+			return nil, swapped(real, err)
+		}
+		unix.Close(at)
+		at = next
+	}
+	folder, err := openDirAt(at, names[len(names)-1], real)
+	if err != nil {
+		return nil, swapped(real, err)
+	}
+	return folder, nil
+}
+
+// swapped turns what openat says about a link where a folder was into path_not_allowed.
+func swapped(path string, err error) error {
+	if err == unix.ELOOP || err == unix.ENOTDIR {
+		return notAllowed(path, "it changed into a symbolic link while it was looked at")
+	}
+	return err
+}
+
+func notAllowed(path, why string) error {
+	return failure.New(failure.PathNotAllowed, path, fmt.Sprintf("The path is not allowed: %s (%s)", path, why))
+}
+
+// within reports whether path is root or below it, by their letters.
+func within(path, root string) bool {
+	return path == root || root == "/" || strings.HasPrefix(path, root+"/")
+}

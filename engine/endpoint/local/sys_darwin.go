@@ -1,0 +1,57 @@
+package local
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ketter/ketter/engine/endpoint"
+)
+
+// openToPass opens a folder only to go through it, which needs no permission to read it.
+const openToPass = unix.O_SEARCH
+
+// omitTime is UTIME_OMIT of sys/stat.h, which x/sys doesn't define for macOS.
+func omitTime() unix.Timespec { return unix.Timespec{Nsec: -2} }
+
+// Capabilities: macOS has no call that makes a whole file system durable and says so, hence each file is synced.
+func (d *dir) Capabilities() endpoint.Capabilities {
+	return endpoint.Capabilities{Symlinks: true, ModTimeStep: time.Nanosecond}
+}
+
+func (d *dir) SyncAll() error { return errors.ErrUnsupported }
+
+func (d *dir) Space() (endpoint.Space, error) {
+	var st unix.Statfs_t
+	if err := retry(func() error { return unix.Fstatfs(d.fd, &st) }); err != nil {
+		return endpoint.Space{}, err
+	}
+	return endpoint.Space{Bytes: st.Bavail * uint64(st.Bsize), Inodes: st.Ffree}, nil
+}
+
+func renameNoReplace(fromFd int, from string, toFd int, to string) error {
+	return retry(func() error { return unix.RenameatxNp(fromFd, from, toFd, to, unix.RENAME_EXCL) })
+}
+
+func chmodat(at int, name string, mode uint32) error {
+	return retry(func() error { return unix.Fchmodat(at, name, mode, unix.AT_SYMLINK_NOFOLLOW) })
+}
+
+// syncFile asks the drive itself to write out its cache, which fsync doesn't on macOS; a file system that can't
+// (SMB, some FUSE) gets the fsync it has.
+func syncFile(fd int) error {
+	err := retry(func() error { _, err := unix.FcntlInt(uintptr(fd), unix.F_FULLFSYNC, 0); return err })
+	if err == unix.ENOTSUP || err == unix.EINVAL || err == unix.ENOTTY {
+		return retry(func() error { return unix.Fsync(fd) })
+	}
+	return err
+}
+
+// dropCache: macOS can't drop a file's pages; reading past the cache is the nearest there is.
+func dropCache(fd int) error {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_NOCACHE, 1)
+	return err
+}
+
+func copyRange(_, _ int, _ int64) (int64, error) { return 0, errors.ErrUnsupported }

@@ -1,0 +1,101 @@
+package local
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ketter/ketter/engine/endpoint"
+)
+
+// openToPass opens a folder only to go through it, which needs no permission to read it.
+const openToPass = unix.O_PATH
+
+func omitTime() unix.Timespec { return unix.Timespec{Nsec: unix.UTIME_OMIT} }
+
+func (d *dir) Capabilities() endpoint.Capabilities {
+	capabilities := endpoint.Capabilities{Symlinks: true, ModTimeStep: time.Nanosecond}
+	var st unix.Statfs_t
+	if err := retry(func() error { return unix.Fstatfs(d.fd, &st) }); err != nil {
+		return capabilities
+	}
+	switch uint32(st.Type) {
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
+		capabilities.SyncWhole = true // their syncfs waits for the data and reports its errors
+	case unix.MSDOS_SUPER_MAGIC:
+		capabilities.Symlinks = false
+		capabilities.ModTimeStep = 2 * time.Second
+	case unix.EXFAT_SUPER_MAGIC:
+		capabilities.Symlinks = false
+		capabilities.ModTimeStep = 10 * time.Millisecond
+	}
+	return capabilities
+}
+
+func (d *dir) SyncAll() error { return retry(func() error { return unix.Syncfs(d.fd) }) }
+
+func (d *dir) Space() (endpoint.Space, error) {
+	var st unix.Statfs_t
+	if err := retry(func() error { return unix.Fstatfs(d.fd, &st) }); err != nil {
+		return endpoint.Space{}, err
+	}
+	unit := st.Frsize
+	if unit == 0 { // some FUSE file systems leave it out
+		unit = st.Bsize
+	}
+	space := endpoint.Space{Bytes: st.Bavail * uint64(unit), Inodes: st.Ffree}
+	if st.Files == 0 {
+		space.Inodes = math.MaxUint64
+	}
+	return space, nil
+}
+
+func renameNoReplace(fromFd int, from string, toFd int, to string) error {
+	return retry(func() error { return unix.Renameat2(fromFd, from, toFd, to, unix.RENAME_NOREPLACE) })
+}
+
+// chmodat changes the mode of a name that is no symbolic link. Kernels before 6.6 can't say so in one call: there the name
+// is pinned by a descriptor that needs no permission on it, and changed through /proc.
+func chmodat(at int, name string, mode uint32) error {
+	err := retry(func() error { return unix.Fchmodat(at, name, mode, unix.AT_SYMLINK_NOFOLLOW) })
+	if err != unix.EOPNOTSUPP {
+		return err
+	}
+	fd, err := openat(at, name, unix.O_PATH|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	info, err := fstat(fd)
+	if err != nil {
+		return err
+	}
+	if info.Type == endpoint.Symlink {
+		return unix.EOPNOTSUPP
+	}
+	return retry(func() error { return unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode) })
+}
+
+func syncFile(fd int) error { return retry(func() error { return unix.Fsync(fd) }) }
+
+func dropCache(fd int) error { return unix.Fadvise(fd, 0, 0, unix.FADV_DONTNEED) }
+
+func copyRange(to, from int, limit int64) (int64, error) {
+	const most = 1 << 30 // so that a cancellation is noticed
+	var n int
+	err := retry(func() (err error) {
+		n, err = unix.CopyFileRange(from, nil, to, nil, int(min(limit, most)), 0)
+		return err
+	})
+	switch {
+	case err == nil:
+		return int64(n), nil
+	case err == unix.EXDEV, err == unix.EINVAL, err == unix.ENOSYS, err == unix.EOPNOTSUPP, err == unix.EPERM:
+		return 0, errors.ErrUnsupported
+	default:
+		return 0, err
+	}
+}
