@@ -9,11 +9,16 @@ import (
 // AtSource gives err the code that fits an operation on the source. An error that has a code, or that ends a context,
 // keeps it. AtSource(…, nil) is nil.
 func AtSource(op, path string, err error) error {
+	if err == nil {
+		return nil
+	}
 	return at(op, path, err, map[syscall.Errno]Code{
 		syscall.ENOENT:  SourceNotFound,
 		syscall.ENOTDIR: SourceNotFound,
 		syscall.EACCES:  SourcePermissionDenied,
 		syscall.EPERM:   SourcePermissionDenied,
+		syscall.EROFS:   SourcePermissionDenied, // it is to be removed
+		syscall.EBUSY:   SourcePermissionDenied, // a mount point is to be removed
 		syscall.ELOOP:   PathNotAllowed,
 		syscall.ESTALE:  SourceChanged,
 	})
@@ -21,6 +26,9 @@ func AtSource(op, path string, err error) error {
 
 // AtDestination is AtSource for an operation on the destination.
 func AtDestination(op, path string, err error) error {
+	if err == nil {
+		return nil
+	}
 	return at(op, path, err, map[syscall.Errno]Code{
 		syscall.ENOENT:       DestinationNotFound,
 		syscall.ENOTDIR:      DestinationNotFound,
@@ -38,9 +46,6 @@ func AtDestination(op, path string, err error) error {
 }
 
 func at(op, path string, err error, codes map[syscall.Errno]Code) error {
-	if err == nil {
-		return nil
-	}
 	var known *Error
 	if errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err

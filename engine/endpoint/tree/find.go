@@ -1,0 +1,86 @@
+package tree
+
+import (
+	"strings"
+
+	"github.com/ketter/ketter/engine/endpoint"
+)
+
+// Finder opens the folders of relative paths below a root. It keeps those of the last path open, so that paths in the
+// order of a walk cost one open per folder. It is for one goroutine.
+type Finder struct {
+	root   endpoint.Dir
+	folder string // the path of the last of dirs
+	names  []string
+	dirs   []endpoint.Dir
+}
+
+// NewFinder makes a Finder below root, which it doesn't close.
+func NewFinder(root endpoint.Dir) *Finder { return &Finder{root: root} }
+
+// Find returns the folder that holds path, open until the next call, and the last name of path.
+func (f *Finder) Find(path string) (endpoint.Dir, string, error) {
+	folder, name := Split(path)
+	if folder == f.folder {
+		return f.last(), name, nil
+	}
+	names := strings.Split(folder, "/")
+	if folder == "" {
+		names = nil
+	}
+	same := 0
+	for same < len(names) && same < len(f.names) && names[same] == f.names[same] {
+		same++
+	}
+	f.up(same)
+	for _, next := range names[same:] {
+		dir, err := f.last().OpenDir(next)
+		if err != nil {
+			return nil, "", err
+		}
+		f.names, f.dirs = append(f.names, next), append(f.dirs, dir)
+		f.folder = strings.Join(f.names, "/")
+	}
+	return f.last(), name, nil
+}
+
+// Close closes what is open.
+func (f *Finder) Close() { f.up(0) }
+
+func (f *Finder) last() endpoint.Dir {
+	if len(f.dirs) == 0 {
+		return f.root
+	}
+	return f.dirs[len(f.dirs)-1]
+}
+
+func (f *Finder) up(depth int) {
+	for _, dir := range f.dirs[depth:] {
+		dir.Close()
+	}
+	f.names, f.dirs = f.names[:depth], f.dirs[:depth]
+	f.folder = strings.Join(f.names, "/")
+}
+
+// Split parts a relative path into its folder, "" for none, and its last name.
+func Split(path string) (folder, name string) {
+	if i := strings.LastIndexByte(path, '/'); i >= 0 {
+		return path[:i], path[i+1:]
+	}
+	return "", path
+}
+
+// Local reports whether path is relative, stays below where it begins, and names each step: no empty one, no "." and no
+// "..", no NUL. A backslash is a byte like any other.
+func Local(path string) bool {
+	for rest := path; ; {
+		step, after, more := strings.Cut(rest, "/")
+		if step == "" || step == "." || step == ".." || strings.IndexByte(step, 0) >= 0 {
+			return false
+		}
+		if !more {
+			return true
+		}
+		rest = after
+	}
+}
