@@ -1,0 +1,11 @@
+// Package httpapi is Ketter's HTTP interface: jobs are submitted and read here, and a load balancer asks here whether the
+// service is ready. docs/api.md is its contract with operators.
+//
+// It validates what comes in and shapes what goes out. It never touches a file, never writes to the database but through
+// Submitter, and never lets the text of an internal error out: an answer carries a code and a sentence that says what to
+// do, the log carries the whole chain under the same request id.
+//
+// Every error becomes an answer in one place, api.fail. Handlers return errors:
+//
+//	request ─► identify ─► log ─► protect ─► catchPanic ─► handler ──error──► fail ─► problem+json
+package httpapi

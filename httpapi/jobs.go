@@ -1,0 +1,125 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/engine/failure"
+)
+
+// createJob records a job. Whether its paths exist is for the worker to find: they are its host's, not this one's.
+func (a *api) createJob(c *gin.Context) error {
+	if _, err := parseQuery(c); err != nil {
+		return err
+	}
+	members, err := readObject(c.Writer, c.Request)
+	if err != nil {
+		return err
+	}
+	spec, err := parseSpec(members)
+	if err != nil {
+		return err
+	}
+	if err := checkPaths(spec, a.AllowedRoots); err != nil {
+		return err
+	}
+	job, err := a.Submitter.Submit(c.Request.Context(), spec)
+	if err != nil {
+		return err
+	}
+	c.Header("Location", fmt.Sprintf("/jobs/%d", job.ID))
+	writeJSON(c, http.StatusCreated, viewJob(job, a.Now()))
+	return nil
+}
+
+// listJobs asks for one job more than the page holds: whether there is one decides whether there is a next page.
+func (a *api) listJobs(c *gin.Context) error {
+	query, err := parseQuery(c, "status", "mode", "strategy", "limit", "before")
+	if err != nil {
+		return err
+	}
+	filter, err := parseFilter(query, 50)
+	if err != nil {
+		return err
+	}
+	size := int(filter.RowLimit)
+	filter.RowLimit++
+	jobs, err := a.Jobs.Jobs(c.Request.Context(), filter)
+	if err != nil {
+		return err
+	}
+	var page struct {
+		Jobs       []jobView `json:"jobs"`
+		NextBefore *int64    `json:"next_before"`
+	}
+	if len(jobs) > size {
+		jobs = jobs[:size]
+		page.NextBefore = &jobs[size-1].ID
+	}
+	page.Jobs = viewJobs(jobs, a.Now())
+	writeJSON(c, http.StatusOK, page)
+	return nil
+}
+
+func (a *api) jobsHistory(c *gin.Context) error {
+	query, err := parseQuery(c, "limit", "mode", "status", "strategy")
+	if err != nil {
+		return err
+	}
+	filter, err := parseFilter(query, 20)
+	if err != nil {
+		return err
+	}
+	jobs, err := a.Jobs.Jobs(c.Request.Context(), filter)
+	if err != nil {
+		return err
+	}
+	writeJSON(c, http.StatusOK, gin.H{"jobs": viewJobs(jobs, a.Now())})
+	return nil
+}
+
+func (a *api) showJob(c *gin.Context) error {
+	id, err := jobID(c)
+	if err != nil {
+		return err
+	}
+	job, err := a.Jobs.Job(c.Request.Context(), id)
+	if err != nil {
+		return unknownJob(id, err)
+	}
+	writeJSON(c, http.StatusOK, viewJob(job, a.Now()))
+	return nil
+}
+
+func (a *api) showDetail(c *gin.Context) error {
+	id, err := jobID(c)
+	if err != nil {
+		return err
+	}
+	job, events, err := a.Jobs.JobWithEvents(c.Request.Context(), id)
+	if err != nil {
+		return unknownJob(id, err)
+	}
+	writeJSON(c, http.StatusOK, viewDetail(job, events, a.Now()))
+	return nil
+}
+
+// jobID returns the id in a route that takes nothing else.
+func jobID(c *gin.Context) (int64, error) {
+	if _, err := parseQuery(c); err != nil {
+		return 0, err
+	}
+	return parseID("The id", c.Param("id"))
+}
+
+// unknownJob gives db.ErrNotFound its sentence and leaves other errors alone.
+func unknownJob(id int64, err error) error {
+	if errors.Is(err, db.ErrNotFound) {
+		return failure.New(codeNotFound, "", fmt.Sprintf("There is no job %d.", id))
+	}
+	return err
+}

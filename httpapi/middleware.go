@@ -1,0 +1,106 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/rs/zerolog"
+
+	"github.com/ketter/ketter/engine/failure"
+)
+
+const (
+	requestIDHeader = "X-Request-Id"
+	riverUIPrefix   = "/riverui"
+)
+
+// identify gives each request an id, the caller's own if it is fit for a log, and echoes it. The answer's header is where
+// the rest of the package finds it.
+func (a *api) identify(c *gin.Context) {
+	id := c.GetHeader(requestIDHeader)
+	if !isRequestID(id) {
+		id = rand.Text()
+	}
+	c.Header(requestIDHeader, id)
+	c.Next()
+}
+
+func requestID(c *gin.Context) string { return c.Writer.Header().Get(requestIDHeader) }
+
+func isRequestID(id string) bool {
+	foreign := func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r))
+	}
+	return len(id) > 0 && len(id) <= 64 && !strings.ContainsFunc(id, foreign)
+}
+
+// log writes a line per request. It leaves the query out: what is in it is the caller's affair.
+func (a *api) log(c *gin.Context) {
+	began := a.Now()
+	defer func() {
+		a.Logger.WithLevel(logLevel(c.Request.Method, c.Writer.Status())).
+			Str("request_id", requestID(c)).
+			Str("method", c.Request.Method).
+			Str("path", c.Request.URL.Path).
+			Int("status", c.Writer.Status()).
+			Float64("seconds", seconds(a.Now().Sub(began))).
+			Msg("request")
+	}()
+	c.Next()
+}
+
+// logLevel keeps an info log to what changed something or went wrong: pages and probes poll.
+func logLevel(method string, status int) zerolog.Level {
+	if status < http.StatusBadRequest && (method == http.MethodGet || method == http.MethodHead) {
+		return zerolog.DebugLevel
+	}
+	return zerolog.InfoLevel
+}
+
+// protect tells browsers to take answers for what they are. River UI is a page that loads its own scripts, so all that is
+// asked for it is that no other page frames it.
+func protect(c *gin.Context) {
+	c.Header("X-Content-Type-Options", "nosniff")
+	if path := c.Request.URL.Path; path == riverUIPrefix || strings.HasPrefix(path, riverUIPrefix+"/") {
+		c.Header("Content-Security-Policy", "frame-ancestors 'none'")
+	} else {
+		c.Header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		c.Header("Cache-Control", "no-store")
+	}
+	c.Next()
+}
+
+// catchPanic answers with internal where nothing was written yet. Otherwise it cuts the connection, so that half an
+// answer is never taken for a whole one.
+func (a *api) catchPanic(c *gin.Context) {
+	defer func() {
+		cause := recover()
+		if cause == nil {
+			return
+		}
+		if cause == http.ErrAbortHandler { // net/http knows what to do
+			panic(cause)
+		}
+		a.Logger.Error().Str("request_id", requestID(c)).Any("panic", cause).Bytes("stack", debug.Stack()).Msg("a handler panicked")
+		if c.Writer.Written() {
+			panic(http.ErrAbortHandler)
+		}
+		a.fail(c, &failure.Error{Code: failure.Internal})
+	}()
+	c.Next()
+}
+
+func withDeadline(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), workDeadline)
+	defer cancel()
+	c.Request = c.Request.WithContext(ctx)
+	c.Next()
+}
+
+// seconds rounds to microseconds, and never goes below zero where two clocks disagree.
+func seconds(d time.Duration) float64 { return max(d, 0).Round(time.Microsecond).Seconds() }
