@@ -1,0 +1,201 @@
+#!/usr/bin/env bash
+# All that CI checks, in one command: installs what the tests need if it is missing, then runs every step, to the end even
+# when one fails, and shows a table. The last line names what failed.
+#
+#   infra/test.sh [STEP...]    only these steps, by the names in the table
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+TOOLS=-modfile=infra/tools/go.mod
+scratch=''
+server_pid=''
+results=''
+failed=''
+
+main() {
+	cd "$ROOT"
+	require_go
+	install_missing
+	make_scratch
+	trap cleanup EXIT
+	trap 'exit 130' INT TERM
+
+	step gofmt check_gofmt "$@"
+	step vet go_vet "$@"
+	step vet-darwin vet_darwin "$@"
+	step tidy go_tidy "$@"
+	step build build_ketter "$ROOT/bin/ketter" "$@"
+	step config-docs check_config_docs "$@"
+	step sqlc check_sqlc "$@"
+	step lint lint "$@"
+	step tests run_tests "$@"
+
+	say ''
+	printf '%s' "$results"
+	[ -z "$failed" ] || die "FAILED:$failed"
+	say "All steps passed."
+}
+
+# ---- Steps
+
+check_gofmt() {
+	local files
+	files=$(git ls-files --cached --others --exclude-standard '*.go' | while read -r file; do [ -f "$file" ] && echo "$file"; done | xargs gofmt -l)
+	[ -z "$files" ] || { say "These files are not formatted (gofmt -w mends them):" "$files"; return 1; }
+}
+
+go_vet() { go vet ./...; }
+vet_darwin() { CGO_ENABLED=0 GOOS=darwin go vet ./...; }
+go_tidy() { go mod tidy -diff && go mod verify; }
+check_sqlc() { (cd db && CGO_ENABLED=0 go tool -modfile="$ROOT/infra/tools/go.mod" sqlc diff); }
+lint() { go tool $TOOLS golangci-lint run ./...; }
+
+check_config_docs() {
+	go run -buildvcs=false ./cmd/ketter config --markdown >"$scratch/configuration.md" || return 1
+	diff -u docs/configuration.md "$scratch/configuration.md" || {
+		say "docs/configuration.md is not what the code says: ketter config --markdown > docs/configuration.md"
+		return 1
+	}
+}
+
+run_tests() {
+	start_postgres || return 1
+	CGO_ENABLED=1 go test -race -count=1 -timeout 15m ./...
+}
+
+# ---- Running them
+
+# step NAME COMMAND [ARGUMENT] [WANTED STEPS] runs a step, shows what it says when it fails, and notes how long it took.
+step() {
+	local name=$1 command=$2 begun=$SECONDS result=ok log=$scratch/$1.log
+	shift 2
+	local arguments=()
+	if [ "$command" = build_ketter ]; then
+		arguments=("$1")
+		shift
+	fi
+	wanted "$name" "$@" || return 0
+	printf '%-12s ' "$name"
+	# In a condition set -e does not count inside the step: each ends with the status that matters.
+	if ! "$command" ${arguments[@]+"${arguments[@]}"} >"$log" 2>&1; then
+		result=FAILED
+		failed="$failed $name"
+	fi
+	printf '%-7s %4d s\n' "$result" $((SECONDS - begun))
+	results="$results$(printf '%-12s %-7s %4d s' "$name" "$result" $((SECONDS - begun)))"$'\n'
+	show "$name" "$result" "$log"
+}
+
+wanted() {
+	local name=$1 each
+	shift
+	[ $# -gt 0 ] || return 0
+	for each; do [ "$each" = "$name" ] && return 0; done
+	return 1
+}
+
+show() {
+	if [ "$2" = FAILED ]; then
+		tail -n 200 "$3"
+	elif [ "$1" = tests ]; then
+		grep -v 'no test files' "$3" | tail -n 40
+	fi
+}
+
+cleanup() {
+	[ -z "$server_pid" ] || stop_process "$server_pid" INT 20 || stop_process "$server_pid" KILL 5 || true
+	[ -z "$scratch" ] || rm -rf "$scratch"
+}
+
+# ---- What the tests need
+
+install_missing() {
+	local missing=''
+	if is_macos; then
+		postgres_bindir >/dev/null || missing="$missing postgresql@16"
+		have redis-server || missing="$missing redis"
+		[ -z "$missing" ] && return
+		have brew || die "Please install these: $missing (with Homebrew, https://brew.sh: brew install$missing)"
+		# shellcheck disable=SC2086 # a list
+		brew install --quiet $missing
+		return
+	fi
+	have gcc || missing="$missing gcc"
+	[ -e /usr/include/stdlib.h ] || missing="$missing libc6-dev"
+	postgres_bindir >/dev/null || missing="$missing postgresql"
+	have redis-server || missing="$missing redis-server"
+	[ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
+	have unzip || missing="$missing unzip"
+	# shellcheck disable=SC2086 # a list
+	[ -z "$missing" ] || install_packages $missing
+}
+
+# PostgreSQL refuses root: as root its user owns the server, else nobody.
+server_user() {
+	local name
+	for name in postgres _postgres nobody; do
+		id "$name" >/dev/null 2>&1 && echo "$name" && return
+	done
+}
+
+as_server() {
+	if ! is_root; then
+		"$@"
+	elif have setpriv; then # unlike su it becomes the command, which so keeps its pid
+		setpriv --reuid="$(server_user)" --regid="$(id -g "$(server_user)")" --clear-groups -- "$@"
+	else
+		sudo -u "$(server_user)" -- "$@"
+	fi
+}
+
+# make_scratch makes a folder that the server's user can get to: TMPDIR may lie below a private one.
+make_scratch() {
+	scratch=$(mktemp -d)
+	chmod 755 "$scratch"
+	as_server test -x "$scratch" && return
+	rmdir "$scratch"
+	scratch=$(mktemp -d /tmp/ketter-test.XXXXXX)
+	chmod 755 "$scratch"
+}
+
+# start_postgres starts a throw-away server for all packages: on the loopback alone, nothing synced, gone at the end.
+start_postgres() {
+	local home=$scratch/postgres bin password port try
+	bin=$(postgres_bindir)
+	password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+	mkdir -p "$home"
+	printf '%s\n' "$password" >"$home/password"
+	! is_root || chown -R "$(server_user)" "$home"
+	(cd "$home" && as_server env LC_ALL=C "$bin/initdb" -D "$home/data" --username=ketter --pwfile="$home/password" \
+		--auth=scram-sha-256 --encoding=UTF8 --no-locale --no-sync >"$home/initdb.log" 2>&1) || { cat "$home/initdb.log"; return 1; }
+	for try in 1 2 3 4 5; do
+		port=$((20000 + RANDOM % 12000)) # below the ports that Linux gives to outgoing connections
+		if run_postgres "$bin" "$home" "$port"; then
+			export KETTER_TEST_DB_URL="postgres://ketter:$password@127.0.0.1:$port/postgres?sslmode=disable"
+			return
+		fi
+	done
+	tail -n 20 "$home/server.log"
+	say "PostgreSQL did not start ($try tries)."
+	return 1
+}
+
+run_postgres() { # BINDIR HOME PORT
+	local left=300
+	(cd "$2" && LC_ALL=C as_server "$1/postgres" -D "$2/data" -c listen_addresses=127.0.0.1 -c port="$3" -c unix_socket_directories= \
+		-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c max_connections=300 -c timezone=UTC \
+		>"$2/server.log" 2>&1) &
+	local child=$!
+	while [ "$left" -gt 0 ] && kill -0 "$child" 2>/dev/null; do
+		if sed -n 8p "$2/data/postmaster.pid" 2>/dev/null | grep -q ready; then
+			server_pid=$(head -n 1 "$2/data/postmaster.pid")
+			return
+		fi
+		left=$((left - 1))
+		sleep 0.1
+	done
+	return 1
+}
+
+main "$@"
