@@ -1,0 +1,61 @@
+package httpapi_test
+
+import (
+	"context"
+	"net/http"
+	"path"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/engine/transfer"
+	"github.com/ketter/ketter/httpapi"
+)
+
+// recorder keeps what would have been submitted.
+type recorder struct{ spec *transfer.Spec }
+
+func (r *recorder) Submit(_ context.Context, spec transfer.Spec) (db.Job, error) {
+	r.spec = &spec
+	return db.Job{ID: 1, Mode: spec.Mode, Status: transfer.Pending}, nil
+}
+
+// FuzzCreateJob: whatever is posted, the answer is a job or says what the caller did wrong, and what is submitted is fit
+// for the database and for a worker.
+func FuzzCreateJob(f *testing.F) {
+	for _, c := range badBodies() {
+		if len(c.body) < 1<<10 {
+			f.Add([]byte(c.body))
+		}
+	}
+	f.Add([]byte(body("verify", `"none"`)))
+	f.Add([]byte(body("source_path", `"/data/\ud83c\udfac"`)))
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		jobs := &recorder{}
+		api := httpapi.New(httpapi.Options{Submitter: jobs, AllowedRoots: []string{"/data"}})
+		a := send(api, http.MethodPost, "/jobs", string(sent))
+		if a.StatusCode == http.StatusCreated {
+			checkSubmitted(t, *jobs.spec)
+			return
+		}
+		if jobs.spec != nil {
+			t.Errorf("submitted, and answered %d", a.StatusCode)
+		}
+		if a.StatusCode < 400 || a.StatusCode >= 500 || a.Header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%d %s: %s", a.StatusCode, a.Header.Get("Content-Type"), a.body)
+		}
+	})
+}
+
+func checkSubmitted(t *testing.T, spec transfer.Spec) {
+	t.Helper()
+	for _, p := range []string{spec.Source, spec.Destination} {
+		if p != path.Clean(p) || p != "/data" && !strings.HasPrefix(p, "/data/") || strings.Contains(p, "\x00") || !utf8.ValidString(p) {
+			t.Errorf("submitted %q", p)
+		}
+	}
+	if !spec.Mode.Valid() || !spec.Strategy.Valid() || !spec.Verify.Valid() || spec.FinalPath() == spec.Source {
+		t.Errorf("submitted %+v", spec)
+	}
+}
