@@ -2,8 +2,13 @@ package engine
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"path"
+	"runtime"
+	"time"
 
+	"github.com/ketter/ketter/engine/endpoint"
+	"github.com/ketter/ketter/engine/endpoint/local"
 	"github.com/ketter/ketter/engine/planner"
 	"github.com/ketter/ketter/engine/transfer"
 )
@@ -22,32 +27,86 @@ type Options struct {
 
 // Engine runs transfers. It holds no state of its own and may be used by several goroutines.
 type Engine struct {
-	options Options
+	roots    local.Roots
+	tmpDir   string
+	policy   planner.Policy
+	parallel int
+	now      func() time.Time
+	decorate decorators
 }
 
-var errNotYet = errors.New("not implemented yet")
+// decorators wrap the folders that an Engine opens; tests inject faults by them.
+type decorators struct {
+	source, destination func(endpoint.Dir) endpoint.Dir
+}
+
+func plain(dir endpoint.Dir) endpoint.Dir { return dir }
 
 // New makes an Engine, or says what is wrong with options.
 func New(options Options) (*Engine, error) {
-	return &Engine{options: options}, nil
+	if len(options.AllowedRoots) == 0 {
+		return nil, fmt.Errorf("engine: no allowed root: nothing may be read or written")
+	}
+	for _, p := range options.AllowedRoots {
+		if why := wrongPath(p); why != "" {
+			return nil, fmt.Errorf("engine: allowed root %q %s", p, why)
+		}
+	}
+	if why := wrongPath(options.TmpDir); options.TmpDir != "" && why != "" {
+		return nil, fmt.Errorf("engine: folder for archives %q %s", options.TmpDir, why)
+	}
+	if options.Policy == (planner.Policy{}) {
+		options.Policy = planner.DefaultPolicy()
+	}
+	if options.Policy.ZipThresholdFiles < 0 || options.Policy.ZipThresholdAvgSize < 0 || options.Parallel < 0 {
+		return nil, fmt.Errorf("engine: a threshold or the number of files in flight is negative")
+	}
+	if options.Parallel == 0 {
+		options.Parallel = 2 * runtime.GOMAXPROCS(0)
+	}
+	return &Engine{roots: options.AllowedRoots, tmpDir: options.TmpDir, policy: options.Policy,
+		parallel: options.Parallel, now: time.Now, decorate: decorators{plain, plain}}, nil
 }
 
-// Plan looks at the source and decides how it is transferred.
+// Plan looks at the source and decides how it is transferred. It fails on whatever can be known before anything is
+// written. For a job that was published by an earlier run it makes the plan of that run, without looking at the source.
 func (e *Engine) Plan(ctx context.Context, spec transfer.Spec) (planner.Plan, error) {
-	return planner.Plan{}, errNotYet
+	s, err := e.survey(spec)
+	if err != nil {
+		return planner.Plan{}, err
+	}
+	defer s.close()
+	if s.published {
+		return resumed(spec), nil
+	}
+	source := planner.Source{Root: *s.source}
+	if len(s.place.Missing) == 0 {
+		if source.Avoid, err = s.place.Dir.Info(); err != nil {
+			return planner.Plan{}, err
+		}
+	}
+	return planner.DecideStrategy(ctx, &source, spec, e.policy)
+}
+
+func resumed(spec transfer.Spec) planner.Plan {
+	plan := planner.Plan{Spec: spec, Strategy: transfer.Direct, Forced: spec.Forced(),
+		Reason: "an earlier run of this job has published " + path.Base(spec.Source) + " already.",
+		Files:  spec.Intent.Files, Bytes: spec.Intent.Bytes}
+	if spec.Intent.Method == transfer.Archive {
+		plan.Strategy = transfer.ZipFirst
+	}
+	if plan.Files > 0 {
+		plan.AvgSize = plan.Bytes / plan.Files
+	}
+	return plan
 }
 
 // RunTransfer transfers file by file.
 func (e *Engine) RunTransfer(ctx context.Context, plan planner.Plan, obs transfer.Observer) (transfer.Result, error) {
-	return transfer.Result{}, errNotYet
+	return e.run(ctx, plan, obs, fileByFile{})
 }
 
 // RunTransferZipFirst packs the source into one archive, sends that and unpacks it at the destination.
 func (e *Engine) RunTransferZipFirst(ctx context.Context, plan planner.Plan, obs transfer.Observer) (transfer.Result, error) {
-	return transfer.Result{}, errNotYet
-}
-
-// CleanUp removes what a finished job keeps in the destination so that it can be resumed: its staging and manifest.
-func (e *Engine) CleanUp(ctx context.Context, spec transfer.Spec) error {
-	return errNotYet
+	return e.run(ctx, plan, obs, byArchive{})
 }

@@ -55,6 +55,13 @@ func (w *Writer) End(staged endpoint.Info) (End, error) {
 	return w.end, w.out.Flush()
 }
 
+// Totals returns those of what was added so far.
+func (w *Writer) Totals() End {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.end
+}
+
 // Flush hands what was added so far to the underlying writer.
 func (w *Writer) Flush() error {
 	w.mu.Lock()

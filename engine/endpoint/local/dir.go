@@ -128,7 +128,14 @@ func (d *dir) SetModTime(name string, t time.Time) error {
 	return retry(func() error { return unix.UtimesNanoAt(d.fd, name, times, unix.AT_SYMLINK_NOFOLLOW) })
 }
 
-func (d *dir) Sync() error { return syncFile(d.fd) }
+// Sync of a folder is something that some network file systems don't have, and don't need.
+func (d *dir) Sync() error {
+	err := syncFile(d.fd)
+	if err == unix.EINVAL || err == unix.ENOTSUP {
+		return nil
+	}
+	return err
+}
 
 func (d *dir) TryLock() error {
 	return retry(func() error { return unix.Flock(d.fd, unix.LOCK_EX|unix.LOCK_NB) })

@@ -86,6 +86,16 @@ func (r Roots) holding(path, real string) (string, error) {
 	return found, nil
 }
 
+// Below reports whether a root is real, or lies below it.
+func (r Roots) Below(real string) bool {
+	for _, root := range r {
+		if realRoot, err := filepath.EvalSymlinks(root); err == nil && within(realRoot, real) {
+			return true
+		}
+	}
+	return false
+}
+
 func descend(root, real string) (endpoint.Dir, error) {
 	if real == root {
 		return Open(root)

@@ -44,6 +44,18 @@ func (f *Finder) Find(path string) (endpoint.Dir, string, error) {
 	return f.last(), name, nil
 }
 
+// Above returns the folder above the one that Find returned last, and the latter's name in it; nil at the root.
+func (f *Finder) Above() (endpoint.Dir, string) {
+	switch n := len(f.dirs); n {
+	case 0:
+		return nil, ""
+	case 1:
+		return f.root, f.names[0]
+	default:
+		return f.dirs[n-2], f.names[n-1]
+	}
+}
+
 // Close closes what is open.
 func (f *Finder) Close() { f.up(0) }
 

@@ -1,0 +1,172 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/ketter/ketter/engine/endpoint"
+	"github.com/ketter/ketter/engine/endpoint/local"
+	"github.com/ketter/ketter/engine/endpoint/tree"
+	"github.com/ketter/ketter/engine/failure"
+	"github.com/ketter/ketter/engine/manifest"
+	"github.com/ketter/ketter/engine/planner"
+	"github.com/ketter/ketter/engine/staging"
+	"github.com/ketter/ketter/engine/transfer"
+	"github.com/ketter/ketter/engine/zipfirst"
+)
+
+// byArchive is the builder of ZIP_FIRST.
+type byArchive struct{}
+
+func (byArchive) method() transfer.Method { return transfer.Archive }
+
+func (byArchive) build(ctx context.Context, r *run, sink *manifest.Writer) error {
+	a := archiver{run: r, sink: sink, options: zipfirst.Options{
+		Parallel: r.engine.parallel,
+		Hash:     r.spec.Verify == transfer.Checksum,
+		SyncEach: !r.syncWhole(),
+		Count:    r.watch.count,
+	}}
+	make := a.makeInPlace
+	if r.engine.tmpDir != "" {
+		make = a.makeAndSend
+	}
+	for _, step := range []func(context.Context) error{make, a.unpack, a.cleanUp} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// archiver makes, sends, unpacks and removes the archive of a run.
+type archiver struct {
+	*run
+	sink    *manifest.Writer
+	options zipfirst.Options
+}
+
+// makeInPlace makes the archive in the destination's staging: making it is sending it.
+func (a *archiver) makeInPlace(ctx context.Context) error { return a.pack(ctx, a.stage.Dir()) }
+
+// makeAndSend makes the archive in the folder for archives, sends it as one file, and removes it there.
+func (a *archiver) makeAndSend(ctx context.Context) (err error) {
+	dir, err := local.Open(a.engine.tmpDir)
+	if err != nil {
+		return failure.AtDestination("open the folder for archives", a.engine.tmpDir, err)
+	}
+	defer dir.Close()
+	if err := removeDead(ctx, dir, a.spec.Run); err != nil {
+		return err
+	}
+	if err := enough(dir, endpoint.Space{Bytes: archiveSize(a.run), Inodes: 3}); err != nil {
+		return err
+	}
+	stage, err := staging.Create(dir, staging.Name(a.spec.Run))
+	if err != nil {
+		return failure.AtDestination("make staging", a.engine.tmpDir, err)
+	}
+	defer func() { err = joinSweep(ctx, err, stage) }()
+	if err := a.pack(ctx, stage.Dir()); err != nil {
+		return err
+	}
+	return a.send(ctx, stage.Dir())
+}
+
+func (a *archiver) pack(ctx context.Context, dir endpoint.Dir) error {
+	began := a.engine.now()
+	a.watch.begin(transfer.Packing, a.plan.Files, a.plan.Bytes)
+	path := tree.Join(dir.Path(), staging.ArchiveName)
+	out, err := dir.Create(staging.ArchiveName)
+	if err != nil {
+		return failure.AtDestination("create archive", path, err)
+	}
+	defer out.Close()
+	if err := zipfirst.Pack(ctx, a.source, out, path, a.sink, a.options); err != nil {
+		return err
+	}
+	if err := out.Close(); err != nil {
+		return failure.AtDestination("close archive", path, err)
+	}
+	info, err := dir.Lstat(staging.ArchiveName)
+	if err != nil {
+		return failure.AtDestination("stat archive", path, err)
+	}
+	totals := a.sink.Totals()
+	return a.watch.event(ctx, transfer.EventArchiveCreated,
+		fmt.Sprintf("Packed %d files into an archive of %d bytes.", totals.Files, info.Size),
+		transfer.Figures{"archive_bytes": info.Size, "files": totals.Files, "bytes": totals.Bytes,
+			"seconds": a.since(began)})
+}
+
+// send transfers the archive as any other file is transferred, from the folder it was made in to the run's staging.
+func (a *archiver) send(ctx context.Context, from endpoint.Dir) error {
+	began := a.engine.now()
+	info, err := from.Lstat(staging.ArchiveName)
+	if err != nil {
+		return failure.AtDestination("stat archive", from.Path(), err)
+	}
+	a.watch.begin(transfer.Sending, 1, info.Size)
+	spec := a.spec
+	spec.Source, spec.Destination = tree.Join(from.Path(), staging.ArchiveName), a.stage.Dir().Path()
+	spec.Mode, spec.Verify = transfer.Copy, transfer.Size // the files are proven when they are unpacked
+	r := &run{engine: a.engine, spec: spec, plan: planner.Plan{Spec: spec, Files: 1, Bytes: info.Size},
+		watch: a.watch.mute(), builder: fileByFile{}, destination: a.stage.Dir(),
+		source: &tree.Root{Parent: from, Name: staging.ArchiveName, Path: spec.Source, Info: info}}
+	parents, err := staging.MakeParents(a.stage.Dir(), nil)
+	if err != nil {
+		return err
+	}
+	if err := r.deliver(ctx, parents); err != nil {
+		return err
+	}
+	if err := sweep(ctx, r.stage); err != nil {
+		return err
+	}
+	return a.watch.event(ctx, transfer.EventArchiveSent, fmt.Sprintf("Sent the archive of %d bytes.", info.Size),
+		transfer.Figures{"archive_bytes": info.Size, "seconds": a.since(began)})
+}
+
+func (a *archiver) unpack(ctx context.Context) error {
+	began := a.engine.now()
+	totals := a.sink.Totals()
+	a.watch.begin(transfer.Unpacking, totals.Files, totals.Bytes)
+	dir := a.stage.Dir()
+	path := tree.Join(dir.Path(), staging.ArchiveName)
+	if err := a.sink.Flush(); err != nil {
+		return failure.AtDestination("write manifest", dir.Path(), err)
+	}
+	in, err := dir.Open(staging.ArchiveName)
+	if err != nil {
+		return failure.AtDestination("open archive", path, err)
+	}
+	defer in.Close()
+	info, err := in.Info()
+	if err != nil {
+		return failure.AtDestination("stat archive", path, err)
+	}
+	archive := zipfirst.Archive{ReaderAt: in, Size: info.Size, Path: path,
+		Manifest: func() (io.ReadCloser, error) { return a.stage.OpenManifest() }}
+	if err := zipfirst.Unpack(ctx, archive, a.stage.Data(), a.options); err != nil {
+		return err
+	}
+	return a.watch.event(ctx, transfer.EventArchiveExtracted, fmt.Sprintf("Unpacked %d files.", totals.Files),
+		transfer.Figures{"files": totals.Files, "bytes": totals.Bytes, "seconds": a.since(began)})
+}
+
+func (a *archiver) cleanUp(ctx context.Context) error {
+	dir := a.stage.Dir()
+	info, err := dir.Lstat(staging.ArchiveName)
+	if err == nil {
+		err = dir.Remove(staging.ArchiveName)
+	}
+	if err != nil {
+		return failure.AtDestination("remove archive", dir.Path(), err)
+	}
+	return a.watch.event(ctx, transfer.EventCleanedUp, fmt.Sprintf("Removed the archive of %d bytes.", info.Size),
+		transfer.Figures{"bytes": info.Size})
+}
+
+func (a *archiver) since(began time.Time) float64 { return a.engine.now().Sub(began).Seconds() }

@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"syscall"
+
+	"github.com/ketter/ketter/engine/endpoint"
+	"github.com/ketter/ketter/engine/endpoint/tree"
+	"github.com/ketter/ketter/engine/failure"
+	"github.com/ketter/ketter/engine/manifest"
+	"github.com/ketter/ketter/engine/transfer"
+)
+
+// removeSource ends a move: it removes from the source what the manifest lists and what is still as it was read, and
+// nothing else. What is gone already is fine, so that it may be begun again.
+func (r *run) removeSource(ctx context.Context, open func() (endpoint.Reader, error)) error {
+	began := r.engine.now()
+	r.watch.begin(transfer.Removing, r.end.Files, r.end.Bytes)
+	file, err := open()
+	if err != nil {
+		return failure.AtDestination("open manifest", r.destination.Path(), err)
+	}
+	defer file.Close()
+	rm := remover{run: r, find: tree.NewFinder(r.source.Parent)}
+	err = rm.all(ctx, manifest.NewReader(file))
+	rm.find.Close()
+	if err != nil {
+		return err
+	}
+	if err := rm.leftover(ctx); err != nil {
+		return err
+	}
+	if err := r.source.Parent.Sync(); err != nil {
+		return failure.AtSource("sync", path.Dir(r.spec.Source), err)
+	}
+	return r.watch.event(ctx, transfer.EventSourceRemoved, fmt.Sprintf("Removed the source: %s.", r.spec.Source),
+		transfer.Figures{"files": rm.files, "bytes": rm.bytes, "seconds": r.engine.now().Sub(began).Seconds()})
+}
+
+// remover removes one name after the other.
+type remover struct {
+	*run
+	find         *tree.Finder
+	files, bytes int64
+	why          error // the first error that kept something
+}
+
+func (rm *remover) all(ctx context.Context, records *manifest.Reader) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		record, err := records.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return failure.AtDestination("read manifest", rm.destination.Path(), err)
+		}
+		if err := rm.one(record); err != nil && rm.why == nil && !errors.Is(err, fs.ErrNotExist) {
+			rm.why = err
+		}
+	}
+}
+
+var errChanged = errors.New("it changed since it was read")
+
+func (rm *remover) one(record manifest.Record) error {
+	dir, name, err := rm.find.Find(record.Path)
+	if err != nil {
+		return err
+	}
+	info, err := dir.Lstat(name)
+	if err != nil {
+		return err
+	}
+	if !record.Unchanged(info) {
+		return errChanged
+	}
+	if record.Type == endpoint.Folder {
+		return rm.folder(dir, name, record, info)
+	}
+	if err := rm.withPermission(func() error { return dir.Remove(name) }); err != nil {
+		return err
+	}
+	rm.files++
+	rm.bytes += record.Size
+	rm.watch.count(1, record.Size)
+	return nil
+}
+
+// folder removes a folder that is empty by now; one that isn't gets back the mode that withPermission took from it.
+func (rm *remover) folder(dir endpoint.Dir, name string, record manifest.Record, info endpoint.Info) error {
+	err := rm.withPermission(func() error { return dir.RemoveDir(name) })
+	if err != nil && info.Mode != record.Mode {
+		err = errors.Join(err, dir.SetMode(name, record.Mode))
+	}
+	return err
+}
+
+// withPermission tries again after making the folder that was found last writable, which its owner may.
+func (rm *remover) withPermission(remove func() error) error {
+	err := remove()
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	above, name := rm.find.Above()
+	if above == nil { // the folder that the source is in is not the job's to change
+		return err
+	}
+	info, err := above.Lstat(name)
+	if err == nil {
+		err = above.SetMode(name, info.Mode|0o700)
+	}
+	if err != nil {
+		return err
+	}
+	return remove()
+}
+
+// leftover tells what remains of the source.
+func (rm *remover) leftover(ctx context.Context) error {
+	rest := leftover{}
+	err := rest.add(ctx, rm.source.Parent, rm.source.Name, rm.spec.Source)
+	if err != nil {
+		return failure.AtSource("list", rm.spec.Source, err)
+	}
+	if rest.names == 0 {
+		return nil
+	}
+	f := failure.New(failure.SourceNotRemoved, rest.first, fmt.Sprintf(
+		"The destination is complete, but %d names remain in the source, among them %s", rest.names, rest.first))
+	if rm.why != nil && !errors.Is(rm.why, syscall.ENOTEMPTY) {
+		f.Err = rm.why
+	}
+	return f
+}
+
+// leftover counts what is in a tree: its files, or the folder itself where there are none.
+type leftover struct {
+	names int64
+	first string
+}
+
+func (l *leftover) add(ctx context.Context, dir endpoint.Dir, name, full string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	info, err := dir.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	before := l.names
+	if info.Type == endpoint.Folder {
+		if err := l.within(ctx, dir, name, full); err != nil {
+			return err
+		}
+	}
+	if l.names > before {
+		return nil
+	}
+	l.names++
+	if l.first == "" {
+		l.first = full
+	}
+	return nil
+}
+
+func (l *leftover) within(ctx context.Context, dir endpoint.Dir, name, full string) error {
+	folder, err := dir.OpenDir(name)
+	if err != nil {
+		return nil // it counts as one
+	}
+	defer folder.Close()
+	return folder.List(func(entry endpoint.Entry) error {
+		return l.add(ctx, folder, entry.Name, tree.Join(full, entry.Name))
+	})
+}
