@@ -31,7 +31,7 @@ type jobView struct {
 type errorView struct {
 	Code    failure.Code `json:"code"`
 	Message string       `json:"message"`
-	Path    *string      `json:"path"`
+	Path    *string      `json:"path"` // null where the error is no path's
 	Hint    string       `json:"hint"`
 }
 
@@ -88,14 +88,21 @@ func viewError(job db.Job) *errorView {
 	if job.ErrorCode == nil {
 		return nil
 	}
-	view := &errorView{Code: *job.ErrorCode, Path: job.ErrorPath, Hint: job.ErrorCode.Hint()}
-	if job.ErrorMessage != nil {
-		view.Message = *job.ErrorMessage
+	view := &errorView{Code: *job.ErrorCode, Message: orEmpty(job.ErrorMessage), Hint: orEmpty(job.ErrorHint)}
+	if view.Hint == "" {
+		view.Hint = view.Code.Hint()
 	}
-	if job.ErrorHint != nil {
-		view.Hint = *job.ErrorHint
+	if orEmpty(job.ErrorPath) != "" {
+		view.Path = job.ErrorPath
 	}
 	return view
+}
+
+func orEmpty(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }
 
 // durationSeconds counts the latest run, so far where it goes on. A job that went back to the queue has no run.

@@ -249,3 +249,15 @@ func TestFailedJobTellsItsError(t *testing.T) {
 		t.Errorf("%+v", job.Error)
 	}
 }
+
+func TestErrorWithoutPathHasNull(t *testing.T) {
+	f := setup(t)
+	id := f.insert("copy", noon())
+	f.exec(`UPDATE jobs SET status = 'failed', finished_at = $2, error_code = 'internal', error_message = 'Oops', error_path = '', error_hint = 'Own hint'
+		WHERE id = $1`, id, noon())
+	var job jobAnswer
+	f.get(fmt.Sprintf("/jobs/%d", id)).into(t, http.StatusOK, &job)
+	if job.Error == nil || job.Error.Path != nil || job.Error.Hint != "Own hint" {
+		t.Errorf("%+v", job.Error)
+	}
+}
