@@ -1,0 +1,245 @@
+// Package endpointtest is what every endpoint is tested with: a conformance suite, and a decorator that injects faults and
+// lies. It is for tests only.
+package endpointtest
+
+import (
+	"time"
+
+	"github.com/ketter/ketter/engine/endpoint"
+)
+
+// Op names what is being done to an endpoint.
+type Op string
+
+// The operations that a hook may fail.
+const (
+	List      Op = "list"
+	Lstat     Op = "lstat"
+	Readlink  Op = "readlink"
+	OpenDir   Op = "opendir"
+	Open      Op = "open"
+	Read      Op = "read"
+	Create    Op = "create"
+	Write     Op = "write"
+	CopyFrom  Op = "copyfrom"
+	FileMode  Op = "filemode"
+	FileTime  Op = "filetime"
+	FileSync  Op = "filesync"
+	Close     Op = "close"
+	Mkdir     Op = "mkdir"
+	Symlink   Op = "symlink"
+	Rename    Op = "rename"
+	Remove    Op = "remove"
+	RemoveDir Op = "removedir"
+	CanRemove Op = "canremove"
+	SetMode   Op = "setmode"
+	SetTime   Op = "settime"
+	Sync      Op = "sync"
+	SyncAll   Op = "syncall"
+)
+
+// Hooks are what a decorated endpoint does differently. Each may be nil, and may be called by several goroutines.
+type Hooks struct {
+	// Before is called before each operation on path; its error is the operation's, which then isn't done.
+	Before func(op Op, path string) error
+	// AfterRead may alter what was read of path.
+	AfterRead func(path string, p []byte)
+	// Capabilities may alter what the endpoint says of itself.
+	Capabilities func(endpoint.Capabilities) endpoint.Capabilities
+	// Space may alter what is free.
+	Space func(endpoint.Space) endpoint.Space
+}
+
+func (h *Hooks) before(op Op, path string) error {
+	if h.Before == nil {
+		return nil
+	}
+	return h.Before(op, path)
+}
+
+// Wrap decorates dir, and every folder and file that is opened through it.
+func Wrap(dir endpoint.Dir, hooks *Hooks) endpoint.Dir { return &hooked{Dir: dir, hooks: hooks} }
+
+type hooked struct {
+	endpoint.Dir
+	hooks *Hooks
+}
+
+func (d *hooked) Unwrap() endpoint.Dir { return d.Dir }
+
+func (d *hooked) do(op Op, name string, call func() error) error {
+	path := d.Path()
+	if name != "" {
+		path += "/" + name
+	}
+	if err := d.hooks.before(op, path); err != nil {
+		return err
+	}
+	return call()
+}
+
+func (d *hooked) Capabilities() endpoint.Capabilities {
+	if d.hooks.Capabilities == nil {
+		return d.Dir.Capabilities()
+	}
+	return d.hooks.Capabilities(d.Dir.Capabilities())
+}
+
+func (d *hooked) Space() (endpoint.Space, error) {
+	space, err := d.Dir.Space()
+	if d.hooks.Space != nil {
+		space = d.hooks.Space(space)
+	}
+	return space, err
+}
+
+func (d *hooked) List(fn func(endpoint.Entry) error) error {
+	return d.do(List, "", func() error { return d.Dir.List(fn) })
+}
+
+func (d *hooked) Lstat(name string) (info endpoint.Info, err error) {
+	err = d.do(Lstat, name, func() error { info, err = d.Dir.Lstat(name); return err })
+	return info, err
+}
+
+func (d *hooked) Readlink(name string) (target string, err error) {
+	err = d.do(Readlink, name, func() error { target, err = d.Dir.Readlink(name); return err })
+	return target, err
+}
+
+func (d *hooked) OpenDir(name string) (endpoint.Dir, error) {
+	var dir endpoint.Dir
+	err := d.do(OpenDir, name, func() (err error) { dir, err = d.Dir.OpenDir(name); return err })
+	if err != nil {
+		return nil, err
+	}
+	return Wrap(dir, d.hooks), nil
+}
+
+func (d *hooked) Open(name string) (endpoint.Reader, error) {
+	var r endpoint.Reader
+	err := d.do(Open, name, func() (err error) { r, err = d.Dir.Open(name); return err })
+	if err != nil {
+		return nil, err
+	}
+	return &hookedReader{Reader: r, hooks: d.hooks, path: d.Path() + "/" + name}, nil
+}
+
+func (d *hooked) Create(name string) (endpoint.Writer, error) {
+	var w endpoint.Writer
+	err := d.do(Create, name, func() (err error) { w, err = d.Dir.Create(name); return err })
+	if err != nil {
+		return nil, err
+	}
+	return &hookedWriter{Writer: w, hooks: d.hooks, path: d.Path() + "/" + name}, nil
+}
+
+func (d *hooked) Mkdir(name string, mode uint32) error {
+	return d.do(Mkdir, name, func() error { return d.Dir.Mkdir(name, mode) })
+}
+
+func (d *hooked) Symlink(target, name string) error {
+	return d.do(Symlink, name, func() error { return d.Dir.Symlink(target, name) })
+}
+
+func (d *hooked) Rename(name string, to endpoint.Dir, newName string) error {
+	return d.do(Rename, name, func() error { return d.Dir.Rename(name, to, newName) })
+}
+
+func (d *hooked) Remove(name string) error {
+	return d.do(Remove, name, func() error { return d.Dir.Remove(name) })
+}
+
+func (d *hooked) RemoveDir(name string) error {
+	return d.do(RemoveDir, name, func() error { return d.Dir.RemoveDir(name) })
+}
+
+func (d *hooked) CanRemove(name string) error {
+	return d.do(CanRemove, name, func() error { return d.Dir.CanRemove(name) })
+}
+
+func (d *hooked) SetMode(name string, mode uint32) error {
+	return d.do(SetMode, name, func() error { return d.Dir.SetMode(name, mode) })
+}
+
+func (d *hooked) SetModTime(name string, t time.Time) error {
+	return d.do(SetTime, name, func() error { return d.Dir.SetModTime(name, t) })
+}
+
+func (d *hooked) Sync() error    { return d.do(Sync, "", d.Dir.Sync) }
+func (d *hooked) SyncAll() error { return d.do(SyncAll, "", d.Dir.SyncAll) }
+
+type hookedReader struct {
+	endpoint.Reader
+	hooks *Hooks
+	path  string
+}
+
+func (r *hookedReader) Unwrap() endpoint.Reader { return r.Reader }
+
+func (r *hookedReader) Read(p []byte) (int, error) {
+	if err := r.hooks.before(Read, r.path); err != nil {
+		return 0, err
+	}
+	n, err := r.Reader.Read(p)
+	if r.hooks.AfterRead != nil {
+		r.hooks.AfterRead(r.path, p[:n])
+	}
+	return n, err
+}
+
+func (r *hookedReader) ReadAt(p []byte, offset int64) (int, error) {
+	if err := r.hooks.before(Read, r.path); err != nil {
+		return 0, err
+	}
+	return r.Reader.ReadAt(p, offset)
+}
+
+type hookedWriter struct {
+	endpoint.Writer
+	hooks *Hooks
+	path  string
+}
+
+func (w *hookedWriter) Write(p []byte) (int, error) {
+	if err := w.hooks.before(Write, w.path); err != nil {
+		return 0, err
+	}
+	return w.Writer.Write(p)
+}
+
+func (w *hookedWriter) CopyFrom(src endpoint.Reader, limit int64) (int64, error) {
+	if err := w.hooks.before(CopyFrom, w.path); err != nil {
+		return 0, err
+	}
+	return w.Writer.CopyFrom(src, limit)
+}
+
+func (w *hookedWriter) SetMode(mode uint32) error {
+	if err := w.hooks.before(FileMode, w.path); err != nil {
+		return err
+	}
+	return w.Writer.SetMode(mode)
+}
+
+func (w *hookedWriter) SetModTime(t time.Time) error {
+	if err := w.hooks.before(FileTime, w.path); err != nil {
+		return err
+	}
+	return w.Writer.SetModTime(t)
+}
+
+func (w *hookedWriter) Sync() error {
+	if err := w.hooks.before(FileSync, w.path); err != nil {
+		return err
+	}
+	return w.Writer.Sync()
+}
+
+func (w *hookedWriter) Close() error {
+	if err := w.hooks.before(Close, w.path); err != nil {
+		w.Writer.Close()
+		return err
+	}
+	return w.Writer.Close()
+}
