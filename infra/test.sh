@@ -41,7 +41,7 @@ main() {
 
 check_gofmt() {
 	local files
-	files=$(git ls-files --cached --others --exclude-standard '*.go' | while read -r file; do [ -f "$file" ] && echo "$file"; done | xargs gofmt -l)
+	files=$(find . -name '*.go' -not -path './dev_data/*' -not -path './.ketter/*' -exec gofmt -l {} +) || return 1
 	[ -z "$files" ] || { say "These files are not formatted (gofmt -w mends them):" "$files"; return 1; }
 }
 

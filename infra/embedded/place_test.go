@@ -64,11 +64,21 @@ func runsAsOwner(t *testing.T, pid int, dataDir string) {
 	if owner == 0 || info.Mode().Perm() != 0o700 {
 		t.Errorf("the data belongs to user %d with mode %s", owner, info.Mode())
 	}
+	if user := userOf(t, pid); user != owner {
+		t.Errorf("the server runs as user %d, its data belongs to %d", user, owner)
+	}
+}
+
+func userOf(t *testing.T, pid int) uint32 {
+	t.Helper()
+	if info, err := os.Stat("/proc/" + strconv.Itoa(pid)); err == nil {
+		return info.Sys().(*syscall.Stat_t).Uid
+	}
 	output, err := exec.Command("ps", "-o", "uid=", "-p", strconv.Itoa(pid)).Output()
 	must(t, err)
-	if uid := strings.TrimSpace(string(output)); uid != strconv.FormatUint(uint64(owner), 10) {
-		t.Errorf("the server runs as user %s, its data belongs to %d", uid, owner)
-	}
+	uid, err := strconv.ParseUint(strings.TrimSpace(string(output)), 10, 32)
+	must(t, err)
+	return uint32(uid)
 }
 
 // Run as root, the tests above have shown what root needs; this runs them as an ordinary user.

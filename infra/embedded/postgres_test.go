@@ -63,11 +63,9 @@ func TestThePasswordIsNeededAndToldNowhere(t *testing.T) {
 	if err := ping(t.Context(), address.String()); err == nil {
 		t.Error("a wrong password is let in")
 	}
-	arguments, err := exec.Command("ps", "-ww", "-eo", "args").Output()
-	must(t, err)
 	log, err := os.ReadFile(server.Describe().LogPath)
 	must(t, err)
-	for where, text := range map[string]string{"the process list": string(arguments), "the server's log": string(log),
+	for where, text := range map[string]string{"the process list": processList(t), "the server's log": string(log),
 		"the description": server.Describe().String()} {
 		if strings.Contains(text, password) {
 			t.Error("the password is in " + where)

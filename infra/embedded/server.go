@@ -13,7 +13,8 @@ import (
 
 const (
 	startTimeout = 3 * time.Minute // recovery after a crash may take that long
-	startTries   = 5               // a free port may be taken by another before the server has it
+	startTries   = 6
+	firstPause   = 100 * time.Millisecond // doubled after every try
 	pollEvery    = 20 * time.Millisecond
 	pingTimeout  = 2 * time.Second
 )
@@ -22,21 +23,28 @@ const (
 func (c *cluster) start(ctx context.Context) (*Postgres, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	var err error
-	for range startTries {
-		var port int
-		if port, err = freePort(); err != nil {
+	for try := 1; ; try++ {
+		port, err := freePort()
+		if err != nil {
 			return nil, err
 		}
-		var p *Postgres
-		if p, err = c.startOn(ctx, port); err == nil {
-			return p, nil
+		p, err := c.startOn(ctx, port)
+		if err == nil || try == startTries || !c.mayPass(port) {
+			return p, err
 		}
-		if isFree(port) { // then the port wasn't the reason
-			break
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(firstPause << try):
 		}
 	}
-	return nil, err
+}
+
+// mayPass says whether a start may have failed for a reason that passes: another program was faster to take the port, or
+// children of a killed server still hold its shared memory, which they leave within moments. A server that can't start for
+// that reason leaves its predecessor's postmaster.pid.
+func (c *cluster) mayPass(port int) bool {
+	return !isFree(port) || readPIDFile(c.dataDir).pid != 0
 }
 
 func (c *cluster) startOn(ctx context.Context, port int) (*Postgres, error) {

@@ -157,3 +157,24 @@ func wait(t *testing.T, what string, done <-chan struct{}) {
 		t.Fatal("not within 30 s: " + what)
 	}
 }
+
+// processList returns the arguments of all processes. A bare machine has no ps, macOS no /proc.
+func processList(t *testing.T) string {
+	t.Helper()
+	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	must(t, err)
+	if len(paths) == 0 {
+		output, err := exec.Command("ps", "-ww", "-eo", "args").Output()
+		must(t, err)
+		return string(output)
+	}
+	var list strings.Builder
+	for _, path := range paths {
+		arguments, _ := os.ReadFile(path) // it may just have ended
+		list.Write(arguments)
+	}
+	if !strings.Contains(list.String(), "config_file=") {
+		t.Error("the process list does not show the server itself")
+	}
+	return list.String()
+}
