@@ -94,6 +94,7 @@ func (r *run) transfer(ctx context.Context, parents *staging.Parents) (transfer.
 	if err := r.deliver(ctx, parents); err != nil {
 		return transfer.Result{}, err
 	}
+	defer r.stage.Close()
 	result := transfer.Result{Method: r.builder.method(), Files: r.end.Files, Bytes: r.end.Bytes}
 	if r.spec.Mode == transfer.Move {
 		return result, r.removeSource(ctx, r.stage.OpenManifest)
@@ -101,18 +102,17 @@ func (r *run) transfer(ctx context.Context, parents *staging.Parents) (transfer.
 	return result, nil
 }
 
-// deliver stages, proves and publishes. The staging is left with its manifest after the publish, and swept before it.
+// deliver stages, proves and publishes. The staging is swept unless it gets to the publish; from then on it stays, open
+// and locked until the run ends.
 func (r *run) deliver(ctx context.Context, parents *staging.Parents) (err error) {
 	r.stage, err = staging.Create(r.destination, staging.Name(r.spec.Run))
 	if err != nil {
 		return failure.AtDestination("make staging", r.destination.Path(), err)
 	}
 	defer func() {
-		if r.published {
-			r.stage.Close()
-			return
+		if !r.published {
+			err = joinSweep(ctx, err, r.stage)
 		}
-		err = joinSweep(ctx, err, r.stage)
 	}()
 	if err := r.fill(ctx); err != nil {
 		return err

@@ -39,7 +39,10 @@ func (d *dir) Path() string { return d.path }
 
 func (d *dir) Close() error {
 	var err error
-	d.closing.Do(func() { err = unix.Close(d.fd) })
+	d.closing.Do(func() {
+		err = unix.Close(d.fd)
+		d.fd = -1 // the number may soon be another file's
+	})
 	return err
 }
 

@@ -64,7 +64,10 @@ func (r *reader) DropCache() error             { return dropCache(r.fd) }
 
 func (r *reader) Close() error {
 	var err error
-	r.closing.Do(func() { err = unix.Close(r.fd) })
+	r.closing.Do(func() {
+		err = unix.Close(r.fd)
+		r.fd = -1 // the number may soon be another file's
+	})
 	return err
 }
 
@@ -122,6 +125,9 @@ func (w *writer) Sync() error                  { return syncFile(w.fd) }
 
 func (w *writer) Close() error {
 	var err error
-	w.closing.Do(func() { err = unix.Close(w.fd) })
+	w.closing.Do(func() {
+		err = unix.Close(w.fd)
+		w.fd = -1 // the number may soon be another file's
+	})
 	return err
 }
