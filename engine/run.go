@@ -91,10 +91,13 @@ func (r *run) transfer(ctx context.Context, parents *staging.Parents) (transfer.
 	if err := r.preflight(); err != nil {
 		return transfer.Result{}, err
 	}
-	if err := r.deliver(ctx, parents); err != nil {
+	err := r.deliver(ctx, parents)
+	if r.published {
+		defer r.stage.Close()
+	}
+	if err != nil {
 		return transfer.Result{}, err
 	}
-	defer r.stage.Close()
 	result := transfer.Result{Method: r.builder.method(), Files: r.end.Files, Bytes: r.end.Bytes}
 	if r.spec.Mode == transfer.Move {
 		return result, r.removeSource(ctx, r.stage.OpenManifest)

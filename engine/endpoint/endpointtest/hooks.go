@@ -197,8 +197,9 @@ func (r *hookedReader) ReadAt(p []byte, offset int64) (int, error) {
 
 type hookedWriter struct {
 	endpoint.Writer
-	hooks *Hooks
-	path  string
+	hooks  *Hooks
+	path   string
+	closed bool
 }
 
 func (w *hookedWriter) Write(p []byte) (int, error) {
@@ -237,6 +238,10 @@ func (w *hookedWriter) Sync() error {
 }
 
 func (w *hookedWriter) Close() error {
+	if w.closed {
+		return w.Writer.Close()
+	}
+	w.closed = true
 	if err := w.hooks.before(Close, w.path); err != nil {
 		w.Writer.Close()
 		return err
