@@ -114,11 +114,20 @@ func descend(root, real string) (endpoint.Dir, error) {
 		unix.Close(at)
 		at = next
 	}
-	folder, err := openDirAt(at, names[len(names)-1], real)
-	if err != nil {
-		return nil, swapped(real, err)
+	return last(at, names[len(names)-1], real)
+}
+
+// last opens the last name, which may simply be that of a file.
+func last(at int, name, real string) (endpoint.Dir, error) {
+	folder, err := openDirAt(at, name, real)
+	if err == nil {
+		return folder, nil
 	}
-	return folder, nil
+	var st unix.Stat_t
+	if unix.Fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && typeOf(uint32(st.Mode)) != endpoint.Symlink {
+		return nil, err
+	}
+	return nil, swapped(real, err)
 }
 
 // swapped turns what openat says about a link where a folder was into path_not_allowed.
