@@ -7,9 +7,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/ketter/ketter/engine/endpoint"
+	"github.com/ketter/ketter/engine/endpoint/endpointtest"
 	"github.com/ketter/ketter/engine/endpoint/local"
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/planner"
@@ -113,6 +115,7 @@ func TestAMoveIsARenameUnlessAStrategyIsForced(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.sample("folder")
+	b.must(os.Chmod(filepath.Join(b.from, "folder"), 0o755)) // only root may rename a 0555 folder
 	want := b.snapshot(filepath.Join(b.from, "folder"))
 	spec := b.spec("folder", transfer.Move, transfer.Auto)
 	spec.Destination = filepath.Join(b.to, "new")
@@ -144,6 +147,29 @@ func TestAMoveAcrossFileSystemsCopiesAndRemoves(t *testing.T) {
 	}
 	spec.Strategy = transfer.ZipFirst
 	b.settled(transfer.Move, spec, "")
+}
+
+func TestARenameThatFailsAfterAllIsACopy(t *testing.T) {
+	t.Parallel()
+	for _, errno := range []syscall.Errno{syscall.EXDEV, syscall.EACCES, syscall.EPERM, syscall.EINVAL} {
+		b := setup(t)
+		b.small()
+		want := b.snapshot(filepath.Join(b.from, "folder"))
+		b.source.Before = func(op endpointtest.Op, path string) error {
+			if op == endpointtest.Rename && filepath.Base(path) == "folder" {
+				return errno
+			}
+			return nil
+		}
+		spec := b.spec("folder", transfer.Move, transfer.Auto)
+		result, err := b.run(t.Context(), spec)
+		b.must(err)
+		b.same(b.snapshot(spec.FinalPath()), want)
+		b.gone(spec.Source)
+		if n := len(b.log.intents); result.Method != transfer.Copied || b.log.intents[n-1].Method != transfer.Copied {
+			t.Errorf("%v: result is %+v, intents %+v", errno, result, b.log.intents)
+		}
+	}
 }
 
 func TestAFinalNameThatIsTakenIsLeftAlone(t *testing.T) {

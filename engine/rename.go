@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"path"
 	"syscall"
 
@@ -16,6 +17,9 @@ import (
 // storage can is asked with a name that doesn't exist, which the kernel answers with EXDEV before it looks for it: so the
 // point of no return is passed only when the rename may well succeed.
 func (r *run) rename(ctx context.Context, parents *staging.Parents) (bool, error) {
+	if r.source.Folder != nil && r.source.Info.Mode&0o200 == 0 && os.Geteuid() != 0 {
+		return false, nil // renaming a folder into another writes to it (its "..")
+	}
 	nothing := staging.Name(r.spec.Run)
 	err := r.source.Parent.Rename(nothing, r.destination, nothing)
 	if !errors.Is(err, fs.ErrNotExist) {

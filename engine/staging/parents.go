@@ -2,14 +2,16 @@ package staging
 
 import (
 	"errors"
+	"io/fs"
 
 	"github.com/ketter/ketter/engine/endpoint"
 )
 
 // Parents are folders that a run made for its destination, one below the other.
 type Parents struct {
-	dirs  []endpoint.Dir // the one that was there, then those that were made
-	names []string
+	dirs  []endpoint.Dir // the one that was there, then those below
+	names []string       // of those below
+	made  []bool         // false for one that another run made first
 }
 
 // MakeParents makes the folders called names below dir, each in the one before. When one can't be made, those before it
@@ -28,10 +30,11 @@ func MakeParents(dir endpoint.Dir, names []string) (*Parents, error) {
 
 func (p *Parents) add(name string) error {
 	last := p.Last()
-	if err := last.Mkdir(name, 0o777); err != nil {
+	err := last.Mkdir(name, 0o777)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	p.names = append(p.names, name)
+	p.names, p.made = append(p.names, name), append(p.made, err == nil)
 	made, err := last.OpenDir(name)
 	if err != nil {
 		return errors.Join(err, p.removeLast())
@@ -61,9 +64,12 @@ func (p *Parents) Remove() {
 
 func (p *Parents) removeLast() error {
 	last := len(p.names) - 1
-	err := p.dirs[last].RemoveDir(p.names[last])
-	p.names = p.names[:last]
-	return err
+	name, made := p.names[last], p.made[last]
+	p.names, p.made = p.names[:last], p.made[:last]
+	if !made {
+		return fs.ErrExist
+	}
+	return p.dirs[last].RemoveDir(name)
 }
 
 // Close closes the folders and leaves them where they are.

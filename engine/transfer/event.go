@@ -43,6 +43,7 @@ type Observer interface {
 	Event(ctx context.Context, event Event) error
 	// Progress is called now and then, at most a few times a second. It must not block for long.
 	Progress(progress Progress)
-	// BeforePublish is the point of no return: the intent must be durable when it returns nil.
+	// BeforePublish is the point of no return: the intent must be durable when it returns nil. It is called again, and the
+	// last intent counts, when a move's rename fails after all in a way that a copy may not.
 	BeforePublish(ctx context.Context, intent Intent) error
 }
