@@ -13,8 +13,8 @@ import (
 // openSource opens the source and the folder it is in. An allowed root may be copied; nothing above it is opened then.
 func (e *Engine) openSource(spec transfer.Spec) (*tree.Root, error) {
 	place, err := e.roots.Locate(path.Dir(spec.Source))
-	if failure.CodeOf(err) == failure.PathNotAllowed {
-		if root := e.openRoot(spec.Source); root != nil && spec.Mode == transfer.Copy {
+	if failure.CodeOf(err) == failure.PathNotAllowed && spec.Mode == transfer.Copy {
+		if root := e.openRoot(spec.Source); root != nil {
 			return root, nil
 		}
 	}
