@@ -12,6 +12,7 @@ import (
 
 	"github.com/amacneil/dbmate/v2/pkg/dbmate"
 	_ "github.com/amacneil/dbmate/v2/pkg/driver/postgres" // registers the driver with dbmate
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -59,25 +60,14 @@ func KnownMigrations() []string {
 
 // AppliedMigrations are the versions the database has, oldest first; none if it was never migrated.
 func (s *Store) AppliedMigrations(ctx context.Context) ([]string, error) {
-	rows, err := s.pool.Query(ctx, "SELECT version FROM schema_migrations ORDER BY version")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var versions []string
-	for rows.Next() {
-		var version string
-		if err := rows.Scan(&version); err != nil {
-			return nil, err
-		}
-		versions = append(versions, version)
-	}
+	rows, _ := s.pool.Query(ctx, "SELECT version FROM schema_migrations ORDER BY version") // CollectRows has the error too
+	versions, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	const undefinedTable = "42P01"
 	var pgErr *pgconn.PgError
-	if errors.As(rows.Err(), &pgErr) && pgErr.Code == undefinedTable {
+	if errors.As(err, &pgErr) && pgErr.Code == undefinedTable {
 		return nil, nil
 	}
-	return versions, rows.Err()
+	return versions, err
 }
 
 func migrator(databaseURL string) (*dbmate.DB, error) {

@@ -60,7 +60,9 @@ func (w *transferWorker) claim(ctx context.Context, riverJob *river.Job[Transfer
 // heldError says that a run that may still be alive owns the job.
 type heldError struct{ jobID int64 }
 
-func (e *heldError) Error() string { return fmt.Sprintf("job %d is still held by another run", e.jobID) }
+func (e *heldError) Error() string {
+	return fmt.Sprintf("job %d is still held by another run", e.jobID)
+}
 
 // releaseAbandoned gives back a running job whose run ended without a word (its last transaction could not be written),
 // once its lease has expired.

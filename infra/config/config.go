@@ -1,0 +1,126 @@
+// Package config is what the environment may say: every variable is listed once, in variables.go, with its default and
+// what it is for. It reads the environment it is given and nothing else.
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config is the environment, read and checked.
+type Config struct {
+	DBURL        string
+	RedisURL     string
+	Listen       string
+	AllowedRoots []string // absolute and clean
+	StateDir     string
+	PGBinDir     string
+
+	ZipThresholdFiles   int64
+	ZipThresholdAvgSize int64 // bytes
+	TmpDir              string
+	Parallel            int // files in flight; 0 derives it from the cores
+
+	WorkerName  string
+	Concurrency int
+	SoftStop    time.Duration
+	Lease       time.Duration
+	Beat        time.Duration
+
+	LogLevel  string
+	LogFormat string
+}
+
+// Setting is a variable and the value in force.
+type Setting struct {
+	Name, Value, Default, Description string
+	FromEnvironment                   bool
+	secret                            bool
+}
+
+// Load reads the environment, given as os.Environ gives it. The error names the variable and says what it may be.
+func Load(environ []string) (Config, []Setting, error) {
+	env := make(map[string]string, len(environ))
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		env[name] = value
+	}
+	var c Config
+	var settings []Setting
+	for _, v := range variables(&c) {
+		value, set := env[v.name]
+		set = set && value != ""
+		if !set {
+			value = v.standard
+		}
+		if err := v.read(value); err != nil {
+			return Config{}, nil, fmt.Errorf("%s=%q: %w", v.name, shown(v, value), err)
+		}
+		settings = append(settings, Setting{
+			Name: v.name, Value: shown(v, value), Default: v.standard, Description: v.description,
+			FromEnvironment: set, secret: v.secret,
+		})
+	}
+	if c.Lease < 3*c.Beat {
+		return Config{}, nil, fmt.Errorf("KETTER_LEASE (%s) must be at least three times KETTER_BEAT (%s)", c.Lease, c.Beat)
+	}
+	return c, settings, nil
+}
+
+// Unknown returns the KETTER_ variables of the environment that Ketter does not know: most likely typing errors.
+func Unknown(environ []string) []string {
+	known := []string{"KETTER_TEST_DB_URL"} // the tests' own
+	for _, v := range variables(new(Config)) {
+		known = append(known, v.name)
+	}
+	var unknown []string
+	for _, pair := range environ {
+		name, _, _ := strings.Cut(pair, "=")
+		if strings.HasPrefix(name, "KETTER_") && !slices.Contains(known, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	return unknown
+}
+
+// Markdown is docs/configuration.md's table.
+func Markdown() string {
+	var b strings.Builder
+	b.WriteString("| variable | default | what it is for |\n|---|---|---|\n")
+	for _, v := range variables(new(Config)) {
+		standard := "none"
+		if v.standard != "" {
+			standard = "`" + v.standard + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.name, standard, v.description)
+	}
+	return b.String()
+}
+
+// Roots makes absolute, clean roots of a list as KETTER_ALLOWED_ROOTS holds it.
+func Roots(list string) ([]string, error) {
+	var roots []string
+	for _, root := range filepath.SplitList(list) {
+		if root == "" {
+			continue
+		}
+		if !filepath.IsAbs(root) {
+			return nil, fmt.Errorf("%q is not an absolute path", root)
+		}
+		roots = append(roots, filepath.Clean(root))
+	}
+	return roots, nil
+}
+
+func defaultWorkerName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "worker"
+	}
+	return fmt.Sprintf("%s-%d", host, os.Getpid())
+}

@@ -1,0 +1,66 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestDefaultsAreValid(t *testing.T) {
+	t.Parallel()
+	c, settings, err := Load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Listen != "127.0.0.1:8000" || c.ZipThresholdFiles != 1000 || c.ZipThresholdAvgSize != 4194304 || c.Lease != 10*time.Second {
+		t.Errorf("unexpected defaults: %+v", c)
+	}
+	if len(settings) != len(variables(&c)) {
+		t.Errorf("%d settings of %d variables", len(settings), len(variables(&c)))
+	}
+}
+
+func TestAMistakeNamesItsVariable(t *testing.T) {
+	t.Parallel()
+	for _, pair := range []string{
+		"DB_URL=mysql://x", "REDIS_URL=localhost:6379", "KETTER_LISTEN=8000", "KETTER_ALLOWED_ROOTS=/a:relative",
+		"KETTER_ZIP_THRESHOLD_FILES=many", "KETTER_ZIP_THRESHOLD_AVG_SIZE_BYTES=-1", "KETTER_TMP_DIR=tmp", "KETTER_CONCURRENCY=0",
+		"KETTER_PARALLEL=99999999999999999999", "KETTER_SOFT_STOP=10", "KETTER_LEASE=-1s", "KETTER_BEAT=9s",
+		"KETTER_LOG_LEVEL=loud", "KETTER_LOG_FORMAT=xml", "PG_BINDIR=bin",
+	} {
+		name, _, _ := strings.Cut(pair, "=")
+		if _, _, err := Load([]string{pair}); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v", pair, err)
+		}
+	}
+}
+
+func TestAPasswordIsNeverShown(t *testing.T) {
+	t.Parallel()
+	const secret = "hunter2"
+	for _, pair := range []string{
+		"DB_URL=postgres://ketter:" + secret + "@host/db?password=" + secret,
+		"REDIS_URL=redis://:" + secret + "@host",
+		"DB_URL=mysql://ketter:" + secret + "@host/db",
+		"DB_URL=postgres://ketter:" + secret + "%zz@host/db",
+		"DB_URL=" + secret,
+	} {
+		_, settings, err := Load([]string{pair})
+		if err != nil && strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: the error shows the password: %v", pair, err)
+		}
+		for _, s := range settings {
+			if strings.Contains(s.Value, secret) {
+				t.Errorf("%s: the setting shows the password: %s", pair, s.Value)
+			}
+		}
+	}
+}
+
+func TestUnknownVariablesAreFound(t *testing.T) {
+	t.Parallel()
+	got := Unknown([]string{"KETTER_ALOWED_ROOTS=/x", "KETTER_LISTEN=:1", "HOME=/", "KETTER_TEST_DB_URL=x"})
+	if len(got) != 1 || got[0] != "KETTER_ALOWED_ROOTS" {
+		t.Errorf("got %v", got)
+	}
+}

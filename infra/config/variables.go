@@ -1,0 +1,145 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// variable is one line of the list: its name, its default, and how its text becomes a value.
+type variable struct {
+	name, standard, description string
+	secret                      bool
+	read                        func(value string) error
+}
+
+// variables is the list. Descriptions are Markdown, each a sentence or two for an operator.
+func variables(c *Config) []variable {
+	return []variable{
+		{name: "DB_URL", read: urlInto(&c.DBURL, "postgres", "postgresql"), secret: true,
+			description: "PostgreSQL to use, as `postgres://user:password@host:5432/database`. `ketter up` starts a private one when it is not set; `serve` and `worker` need it."},
+		{name: "REDIS_URL", read: urlInto(&c.RedisURL, "redis", "rediss"), secret: true,
+			description: "Redis for heartbeats and live events, as `redis://:password@host:6379/0`. `ketter up` starts one in process when it is not set. Jobs run without it."},
+		{name: "KETTER_LISTEN", standard: "127.0.0.1:8000", read: addressInto(&c.Listen),
+			description: "Where the API listens. It has no access control of its own yet: keep it on loopback or behind a proxy that has."},
+		{name: "KETTER_ALLOWED_ROOTS", read: func(v string) (err error) { c.AllowedRoots, err = Roots(v); return err },
+			description: "The folders below which jobs may read and write, absolute, separated by `:`. `serve` and `worker` refuse to start without; a missing one is never created."},
+		{name: "KETTER_STATE_DIR", standard: ".ketter", read: textInto(&c.StateDir),
+			description: "Where `ketter up` keeps its private PostgreSQL, logs and locks."},
+		{name: "PG_BINDIR", read: absoluteInto(&c.PGBinDir),
+			description: "Folder of the PostgreSQL binaries that `ketter up` starts, when they are not where they usually are."},
+		{name: "KETTER_ZIP_THRESHOLD_FILES", standard: "1000", read: countInto(&c.ZipThresholdFiles, 0),
+			description: "A folder with more files than this is packed (ZIP_FIRST), if they are also small enough."},
+		{name: "KETTER_ZIP_THRESHOLD_AVG_SIZE_BYTES", standard: "4194304", read: countInto(&c.ZipThresholdAvgSize, 0),
+			description: "A folder is packed only if its files are smaller than this on average."},
+		{name: "KETTER_TMP_DIR", read: absoluteInto(&c.TmpDir),
+			description: "Where archives are made before they are sent. By default they are made in the destination's staging, so that making is sending."},
+		{name: "KETTER_PARALLEL", standard: "0", read: countInto(&c.Parallel, 0),
+			description: "Files in flight at once within a job; 0 derives it from the cores."},
+		{name: "KETTER_WORKER_NAME", standard: "", read: func(v string) error {
+			if c.WorkerName = v; v == "" {
+				c.WorkerName = defaultWorkerName()
+			}
+			return nil
+		}, description: "The worker's name in events and heartbeats. By default the host's name and the process id."},
+		{name: "KETTER_CONCURRENCY", standard: "2", read: countInto(&c.Concurrency, 1),
+			description: "Jobs that a worker runs at once."},
+		{name: "KETTER_SOFT_STOP", standard: "10s", read: durationInto(&c.SoftStop),
+			description: "How long running jobs may go on after SIGTERM before they are interrupted and given back to the queue."},
+		{name: "KETTER_LEASE", standard: "10s", read: durationInto(&c.Lease),
+			description: "How long a worker that no longer answers still owns its jobs. At least three beats."},
+		{name: "KETTER_BEAT", standard: "2s", read: durationInto(&c.Beat),
+			description: "How often a worker renews its leases and records progress."},
+		{name: "KETTER_LOG_LEVEL", standard: "info", read: wordInto(&c.LogLevel, "debug", "info", "warn", "error"),
+			description: "`debug`, `info`, `warn` or `error`."},
+		{name: "KETTER_LOG_FORMAT", standard: "auto", read: wordInto(&c.LogFormat, "auto", "json", "pretty"),
+			description: "`json`, `pretty`, or `auto`: pretty on a terminal, else JSON."},
+	}
+}
+
+// shown is a value fit for a screen: of a URL with a password the password is left out, whatever else it holds.
+func shown(v variable, value string) string {
+	if !v.secret || value == "" {
+		return value
+	}
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" {
+		return "(set)"
+	}
+	return u.Scheme + "://" + u.Host + u.Path
+}
+
+func textInto(target *string) func(string) error {
+	return func(v string) error { *target = v; return nil }
+}
+
+func absoluteInto(target *string) func(string) error {
+	return func(v string) error {
+		if v != "" && !filepath.IsAbs(v) {
+			return errors.New("must be an absolute path")
+		}
+		*target = v
+		return nil
+	}
+}
+
+func urlInto(target *string, schemes ...string) func(string) error {
+	return func(v string) error {
+		if v != "" {
+			u, err := url.Parse(v)
+			if err != nil || !slices.Contains(schemes, u.Scheme) {
+				return fmt.Errorf("must be a URL that begins with %s://", schemes[0])
+			}
+		}
+		*target = v
+		return nil
+	}
+}
+
+func addressInto(target *string) func(string) error {
+	return func(v string) error {
+		if _, port, err := net.SplitHostPort(v); err != nil || port == "" {
+			return errors.New("must be an address and a port, as 127.0.0.1:8000")
+		}
+		*target = v
+		return nil
+	}
+}
+
+func countInto[T int | int64](target *T, least T) func(string) error {
+	return func(v string) error {
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil || T(n) < least || int64(T(n)) != n {
+			return fmt.Errorf("must be a whole number, at least %d", least)
+		}
+		*target = T(n)
+		return nil
+	}
+}
+
+func durationInto(target *time.Duration) func(string) error {
+	return func(v string) error {
+		d, err := time.ParseDuration(v)
+		if err != nil || d <= 0 {
+			return errors.New("must be a duration above 0, as 500ms, 10s or 2m")
+		}
+		*target = d
+		return nil
+	}
+}
+
+func wordInto(target *string, words ...string) func(string) error {
+	return func(v string) error {
+		if !slices.Contains(words, v) {
+			return errors.New("must be one of " + strings.Join(words, ", "))
+		}
+		*target = v
+		return nil
+	}
+}
