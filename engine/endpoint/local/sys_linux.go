@@ -90,10 +90,10 @@ func copyRange(to, from int, limit int64) (int64, error) {
 		n, err = unix.CopyFileRange(from, nil, to, nil, int(min(limit, most)), 0)
 		return err
 	})
-	switch {
-	case err == nil:
+	switch err {
+	case nil:
 		return int64(n), nil
-	case err == unix.EXDEV, err == unix.EINVAL, err == unix.ENOSYS, err == unix.EOPNOTSUPP, err == unix.EPERM:
+	case unix.EXDEV, unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP, unix.EPERM:
 		return 0, errors.ErrUnsupported
 	default:
 		return 0, err
