@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/httpapi"
+	"github.com/ketter/ketter/infra/broker"
+	riverjobs "github.com/ketter/ketter/river_jobs"
+)
+
+// newAPI wires the API: what it reads, what it submits to, and what it needs to be ready.
+func (s services) newAPI(ctx context.Context, store *db.Store, redis *broker.Broker, client *riverjobs.Client) (http.Handler, error) {
+	ui, err := client.NewUI("/riverui")
+	if err != nil {
+		return nil, fmt.Errorf("making River UI: %w", err)
+	}
+	if err := ui.Start(ctx); err != nil {
+		return nil, fmt.Errorf("starting River UI: %w", err)
+	}
+	return httpapi.New(httpapi.Options{
+		Submitter: client, Jobs: store, AllowedRoots: s.config.AllowedRoots, RiverUI: ui,
+		Version: version, Logger: s.logger,
+		Ready: []httpapi.Check{
+			{Name: "postgres", Required: true, Check: store.Ping},
+			{Name: "schema", Required: true, Check: func(ctx context.Context) error {
+				state, err := riverjobs.Schema(ctx, store)
+				if err != nil {
+					return err
+				}
+				return state.Check()
+			}},
+			{Name: "redis", Check: redis.Ping},
+			{Name: "workers", Check: func(ctx context.Context) error { return someWorker(ctx, redis) }},
+		},
+	}), nil
+}
+
+// someWorker fails when no worker's heartbeat is fresh: jobs are accepted then, and wait.
+func someWorker(ctx context.Context, redis *broker.Broker) error {
+	workers, err := redis.Workers(ctx)
+	if err == nil && len(workers) == 0 {
+		err = fmt.Errorf("no worker has a fresh heartbeat")
+	}
+	return err
+}

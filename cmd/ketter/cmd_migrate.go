@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/engine/failure"
+	riverjobs "github.com/ketter/ketter/river_jobs"
+)
+
+func newMigrateCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "migrate",
+		Short: "Make, update or revert the database's schema",
+		Long:  "Runs River's migrations and Ketter's own, under one lock, on the database that DB_URL names.",
+		Args:  noArguments,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	var deletesData bool
+	down := &cobra.Command{
+		Use:   "down",
+		Short: "Revert the newest migration, and delete the data it had made room for",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !deletesData {
+				return &failure.Error{
+					Code: failure.InvalidRequest, Message: "Reverting a migration deletes data: jobs, events and history among it",
+					Hint: "Make a backup (pg_dump), then say --delete-data.",
+				}
+			}
+			return withStore(cmd.Context(), func(ctx context.Context, store *db.Store, url string) error {
+				if err := riverjobs.MigrateDown(ctx, store, url); err != nil {
+					return err
+				}
+				return printStatus(ctx, cmd.OutOrStdout(), store)
+			})
+		},
+	}
+	down.Flags().BoolVar(&deletesData, "delete-data", false, "yes, delete what the newest migration holds")
+	up := &cobra.Command{
+		Use: "up", Short: "Bring the schema to this binary's version", Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withStore(cmd.Context(), func(ctx context.Context, store *db.Store, url string) error {
+				if err := riverjobs.MigrateUp(ctx, store, url); err != nil {
+					return err
+				}
+				return printStatus(ctx, cmd.OutOrStdout(), store)
+			})
+		},
+	}
+	status := &cobra.Command{
+		Use: "status", Short: "Show which migrations the database has; fails when they are not this binary's", Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withStore(cmd.Context(), func(ctx context.Context, store *db.Store, _ string) error {
+				return printStatus(ctx, cmd.OutOrStdout(), store)
+			})
+		},
+	}
+	cmd.AddCommand(up, down, status)
+	return cmd
+}
+
+func withStore(ctx context.Context, fn func(ctx context.Context, store *db.Store, url string) error) error {
+	c, err := loadConfig()
+	if err != nil {
+		return err
+	}
+	if err := requireDatabase(c); err != nil {
+		return err
+	}
+	store, err := db.Open(ctx, c.DBURL, 4)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	return fn(ctx, store, c.DBURL)
+}
+
+func printStatus(ctx context.Context, out io.Writer, store *db.Store) error {
+	state, err := riverjobs.Schema(ctx, store)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "River's migrations:  %d of %d\nKetter's migrations: %d of %d\n",
+		len(state.River), len(state.RiverKnown), len(state.Applied), len(state.AppliedKnown))
+	return state.Check()
+}

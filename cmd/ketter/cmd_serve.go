@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ketter/ketter/infra/config"
+)
+
+func newServeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the API and River UI, on the database that DB_URL names",
+		Long: `Serves the HTTP API and River UI (read-only). Jobs are run by workers: see ` + "`ketter worker`" + `.
+
+Needs DB_URL, REDIS_URL and KETTER_ALLOWED_ROOTS; listens on KETTER_LISTEN. SIGTERM stops it in order.`,
+		Example: `  DB_URL=postgres://ketter@db/ketter REDIS_URL=redis://redis KETTER_ALLOWED_ROOTS=/mnt/nexis:/mnt/quantum ketter serve`,
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, logger, err := loadService()
+			if err != nil {
+				return err
+			}
+			if err := requireAll(c); err != nil {
+				return err
+			}
+			listener, err := net.Listen("tcp", c.Listen)
+			if err != nil {
+				return listenError(c.Listen, err)
+			}
+			defer listener.Close()
+			return services{config: c, logger: logger, listener: listener}.run(cmd.Context(), func() {
+				logger.Info().Str("address", listener.Addr().String()).Strs("allowed_roots", c.AllowedRoots).Msg("serving")
+			})
+		},
+	}
+}
+
+func newWorkerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "worker",
+		Short: "Run jobs, on the database that DB_URL names",
+		Long: `Runs jobs. Start as many as there are hosts that see the storages.
+
+Needs DB_URL, REDIS_URL and KETTER_ALLOWED_ROOTS. SIGTERM lets running jobs go on for KETTER_SOFT_STOP, then gives them
+back to the queue without spending an attempt; a second signal ends the process at once.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, logger, err := loadService()
+			if err != nil {
+				return err
+			}
+			if err := requireAll(c); err != nil {
+				return err
+			}
+			return services{config: c, logger: logger, works: true}.run(cmd.Context(), func() {
+				logger.Info().Str("worker", c.WorkerName).Int("concurrency", c.Concurrency).
+					Strs("allowed_roots", c.AllowedRoots).Msg("working")
+			})
+		},
+	}
+}
+
+func requireAll(c config.Config) error {
+	if err := requireDatabase(c); err != nil {
+		return err
+	}
+	return requireRoots(c)
+}
+
+func listenError(address string, err error) error {
+	return fmt.Errorf("can't listen on %s: %w\n  hint: is another ketter running? Choose another address with --listen or KETTER_LISTEN", address, err)
+}

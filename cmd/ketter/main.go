@@ -1,0 +1,107 @@
+// Command ketter moves folders between storages, as a service (up, serve, worker) or at once (transfer). This package
+// wires the others together; it decides nothing about a transfer.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ketter/ketter/engine/failure"
+)
+
+// version is set by the build.
+var version = "dev"
+
+func main() {
+	// The first signal asks for an orderly end; once it came, the second has its usual effect.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	err := newRootCommand().ExecuteContext(ctx)
+	stop()
+	os.Exit(report(os.Stderr, err))
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ketter",
+		Short: "Move sessions, camera files and mixes between storages, proven and never by halves",
+		Long: `Ketter copies and moves folders between storages. It packs folders of many small files, proves with checksums that
+what arrived is what left, and shows the result under its final name only when it is complete. It never overwrites.
+
+Start with ` + "`ketter up`" + ` (everything in one process), or move one folder at once with ` + "`ketter transfer`.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError(cmd, err)
+	})
+	root.AddCommand(newUpCommand(), newServeCommand(), newWorkerCommand(), newMigrateCommand(), newTransferCommand(),
+		newDKUCommand(), newConfigCommand(), newVersionCommand())
+	return root
+}
+
+// noArguments is cobra.NoArgs with an error that says what to do.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if err := cobra.NoArgs(cmd, args); err != nil {
+		return usageError(cmd, err)
+	}
+	return nil
+}
+
+func usageError(cmd *cobra.Command, err error) error {
+	return &failure.Error{
+		Code: failure.InvalidRequest, Message: err.Error(), Hint: fmt.Sprintf("See `%s --help`.", cmd.CommandPath()),
+	}
+}
+
+// report tells of a failure and returns the exit status that fits it.
+func report(w io.Writer, err error) int {
+	if err == nil {
+		return 0
+	}
+	var said *exitError
+	if errors.As(err, &said) {
+		return said.status
+	}
+	var f *failure.Error
+	if !errors.As(err, &f) {
+		if errors.Is(err, context.Canceled) {
+			f = failure.From(err)
+		} else {
+			fmt.Fprintln(w, "ketter:", err)
+			return failure.Internal.ExitStatus()
+		}
+	}
+	fmt.Fprintf(w, "ketter: %s\n  code: %s\n", f.Sentence(), f.Code)
+	if hint := f.Advice(); hint != "" {
+		fmt.Fprintf(w, "  hint: %s\n", hint)
+	}
+	return f.Code.ExitStatus()
+}
+
+// exitError ends the process with a status after everything was said already.
+type exitError struct{ status int }
+
+func (e *exitError) Error() string { return fmt.Sprintf("exit status %d", e.status) }
+
+// exitStatuses is the EXIT STATUS section of a command's help, made of the failure codes' table.
+func exitStatuses() string {
+	codes := failure.Codes()
+	slices.SortFunc(codes, func(a, b failure.Code) int { return a.ExitStatus() - b.ExitStatus() })
+	var b strings.Builder
+	b.WriteString("EXIT STATUS\n   0  success\n")
+	for _, code := range codes {
+		fmt.Fprintf(&b, "  %2d  %s\n", code.ExitStatus(), code)
+	}
+	return b.String()
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/httpapi"
+	"github.com/ketter/ketter/infra/broker"
+	"github.com/ketter/ketter/infra/config"
+	riverjobs "github.com/ketter/ketter/river_jobs"
+)
+
+// heartbeatEvery is well below the heartbeat's TTL of 15 s.
+const heartbeatEvery = 5 * time.Second
+
+// services is what a process serves: the API, a worker, or both, on one database.
+type services struct {
+	config   config.Config
+	logger   zerolog.Logger
+	listener net.Listener // nil: no API
+	works    bool
+}
+
+// run serves until ctx ends, then stops in order: no new requests, no new jobs, running jobs softly. ready is called once
+// everything has started.
+func (s services) run(ctx context.Context, ready func()) error {
+	store, err := openStore(ctx, s.config)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	redis, err := s.openBroker()
+	if err != nil {
+		return err
+	}
+	defer redis.Close()
+	client, err := s.newClient(ctx, store, redis)
+	if err != nil {
+		return err
+	}
+
+	group, ctx := errgroup.WithContext(ctx)
+	if s.works {
+		if err := client.Start(ctx); err != nil {
+			return fmt.Errorf("starting the worker: %w", err)
+		}
+		group.Go(func() error {
+			<-client.Stopped()
+			return nil
+		})
+		group.Go(func() error {
+			redis.RunHeartbeat(ctx, heartbeatEvery, s.heartbeat(time.Now()))
+			return nil
+		})
+	}
+	if s.listener != nil {
+		handler, err := s.newAPI(ctx, store, redis, client)
+		if err != nil {
+			return err
+		}
+		group.Go(func() error { return httpapi.Serve(ctx, s.listener, handler, s.logger) })
+	}
+	ready()
+	return group.Wait()
+}
+
+// openStore opens the database and refuses one whose schema is not this binary's.
+func openStore(ctx context.Context, c config.Config) (*db.Store, error) {
+	store, err := db.Open(ctx, c.DBURL, int32(10+2*c.Concurrency))
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	state, err := riverjobs.Schema(ctx, store)
+	if err == nil {
+		err = state.Check()
+	}
+	if err != nil {
+		store.Close()
+		return nil, err
+	}
+	return store, nil
+}
+
+func (s services) openBroker() (*broker.Broker, error) {
+	if s.config.RedisURL == "" {
+		return nil, errors.New("REDIS_URL is not set; heartbeats and live events need a Redis (jobs run without one that is down)")
+	}
+	return broker.Open(s.config.RedisURL, s.logger)
+}
+
+func (s services) newClient(ctx context.Context, store *db.Store, redis *broker.Broker) (*riverjobs.Client, error) {
+	if !s.works {
+		return riverjobs.NewClient(store, redis, s.logger)
+	}
+	installation, err := store.Installation(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the installation's id: %w", err)
+	}
+	engine, err := newEngine(s.config)
+	if err != nil {
+		return nil, err
+	}
+	return riverjobs.NewWorker(store, redis, s.logger, riverjobs.WorkerOptions{
+		Name: s.config.WorkerName, Installation: installation, Engine: engine, Concurrency: s.config.Concurrency,
+		SoftStop: s.config.SoftStop, Lease: s.config.Lease, Beat: s.config.Beat,
+	})
+}
+
+func (s services) heartbeat(started time.Time) func() broker.Worker {
+	host, _ := os.Hostname() // an empty one is shown as such
+	return func() broker.Worker {
+		return broker.Worker{
+			Name: s.config.WorkerName, Host: host, PID: os.Getpid(), Version: version,
+			Queues: []string{"default"}, StartedAt: started,
+		}
+	}
+}
