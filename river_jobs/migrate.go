@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 
@@ -56,17 +57,28 @@ func Schema(ctx context.Context, store *db.Store) (SchemaState, error) {
 	for _, m := range migrator.AllVersions() {
 		state.RiverKnown = append(state.RiverKnown, m.Version)
 	}
-	existing, err := migrator.ExistingVersions(ctx)
-	if err != nil {
+	if state.River, err = riverVersions(ctx, store); err != nil {
 		return SchemaState{}, fmt.Errorf("reading River's migrations: %w", err)
-	}
-	for _, m := range existing {
-		state.River = append(state.River, m.Version)
 	}
 	if state.Applied, err = store.AppliedMigrations(ctx); err != nil {
 		return SchemaState{}, fmt.Errorf("reading Ketter's migrations: %w", err)
 	}
 	return state, nil
+}
+
+// riverVersions are those of River's migrations that the database has, none if it was never migrated. River's own
+// ExistingVersions fails on a version that it doesn't know, which is the very thing to be told. Before River's version 5
+// its table had no lines.
+func riverVersions(ctx context.Context, store *db.Store) ([]int, error) {
+	rows, _ := store.Pool().Query(ctx, `SELECT version FROM river_migration AS m
+		WHERE coalesce(to_jsonb(m)->>'line', 'main') = 'main' ORDER BY version`) // CollectRows has the error too
+	versions, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	const undefinedTable = "42P01"
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == undefinedTable {
+		return nil, nil
+	}
+	return versions, err
 }
 
 // MigrateUp brings the schema to this binary's: River's migrations, then ours. It does nothing to a newer one but say so.
