@@ -52,21 +52,31 @@ func (r *run) succeed(ctx context.Context, result transfer.Result) error {
 func (r *run) fail(ctx context.Context, err error) error {
 	recordCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
-	code := failure.CodeOf(err)
+	f := failureOf(err)
 	switch {
-	case errors.Is(err, db.ErrRunLost) || code == failure.LeaseLost:
+	case errors.Is(err, db.ErrRunLost) || f.Code == failure.LeaseLost:
 		r.logger.Warn().Err(err).Msg("lease_lost: the job goes on elsewhere")
 		return err
-	case errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely), code == failure.Cancelled && ctx.Err() == nil:
+	case errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely), f.Code == failure.Cancelled && ctx.Err() == nil:
 		return r.finally(river.JobCancel(err), r.cancelled(recordCtx))
 	case ctx.Err() != nil:
 		// A shutdown. River spends no attempt on an error that wraps context.Canceled, and neither do we.
 		return r.finally(fmt.Errorf("interrupted: %w", context.Canceled), r.interrupted(recordCtx))
-	case code.Class() == failure.Permanent || r.job.Attempts >= maxAttempts:
-		return r.finally(river.JobCancel(err), r.failed(recordCtx, failure.From(err)))
+	case f.Code.Class() == failure.Permanent || r.job.Attempts >= maxAttempts:
+		return r.finally(river.JobCancel(err), r.failed(recordCtx, f))
 	default:
-		return r.finally(err, r.retryLater(recordCtx, failure.From(err)))
+		return r.finally(err, r.retryLater(recordCtx, f))
 	}
+}
+
+// failureOf is failure.From, save that a context's end without a code is no cancel: a time limit of our own (on the
+// database, say) passed. When the run's own context ends, fail asks that first.
+func failureOf(err error) *failure.Error {
+	var f *failure.Error
+	if errors.As(err, &f) {
+		return f
+	}
+	return &failure.Error{Code: failure.Internal, Err: err}
 }
 
 // finally returns what River shall see; when our own row could not be written, an error that River retries: the next
