@@ -45,6 +45,9 @@ Start with ` + "`ketter up`" + ` (everything in one process), or move one folder
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(cmd, err)
 	})
+	// Without a command of its own cobra would answer an unknown one with a bare error.
+	root.Args = noArguments
+	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.AddCommand(newUpCommand(), newServeCommand(), newWorkerCommand(), newMigrateCommand(), newTransferCommand(),
 		newDKUCommand(), newConfigCommand(), newVersionCommand())
 	return root
