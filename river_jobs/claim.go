@@ -23,7 +23,7 @@ func (w *transferWorker) claim(ctx context.Context, riverJob *river.Job[Transfer
 	id := riverJob.Args.JobID
 	var job db.Job
 	var token string
-	var seqs []int64
+	var seq int64
 	err := w.client.store.InTx(ctx, func(_ pgx.Tx, q *db.Queries) (err error) {
 		if err := releaseAbandoned(ctx, q, id, riverJob.ID); err != nil {
 			return err
@@ -37,8 +37,7 @@ func (w *transferWorker) claim(ctx context.Context, riverJob *river.Job[Transfer
 		if token, err = q.StartRun(ctx, db.StartRunParams{JobID: id, Worker: w.Name, Lease: w.Lease}); err != nil {
 			return err
 		}
-		seq, err := addEvent(ctx, q, id, w.startedEvent(job))
-		seqs = append(seqs, seq)
+		seq, err = addEvent(ctx, q, id, w.startedEvent(job))
 		return err
 	})
 	var held *heldError
@@ -51,9 +50,7 @@ func (w *transferWorker) claim(ctx context.Context, riverJob *river.Job[Transfer
 	case err != nil:
 		return nil, fmt.Errorf("claiming job %d: %w", id, err)
 	}
-	for _, seq := range seqs {
-		w.client.published(id, seq, transfer.EventStarted)
-	}
+	w.client.published(id, seq, transfer.EventStarted)
 	return w.newRun(job, token, riverJob)
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/ketter/ketter/infra/config"
@@ -19,11 +20,8 @@ Needs DB_URL, REDIS_URL and KETTER_ALLOWED_ROOTS; listens on KETTER_LISTEN. SIGT
 		Example: `  DB_URL=postgres://ketter@db/ketter REDIS_URL=redis://redis KETTER_ALLOWED_ROOTS=/mnt/nexis:/mnt/quantum ketter serve`,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, logger, err := loadService()
+			c, logger, err := loadShared()
 			if err != nil {
-				return err
-			}
-			if err := requireAll(c); err != nil {
 				return err
 			}
 			listener, err := net.Listen("tcp", c.Listen)
@@ -48,11 +46,8 @@ Needs DB_URL, REDIS_URL and KETTER_ALLOWED_ROOTS. SIGTERM lets running jobs go o
 back to the queue without spending an attempt; a second signal ends the process at once.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, logger, err := loadService()
+			c, logger, err := loadShared()
 			if err != nil {
-				return err
-			}
-			if err := requireAll(c); err != nil {
 				return err
 			}
 			return services{config: c, logger: logger, works: true}.run(cmd.Context(), func() {
@@ -63,11 +58,16 @@ back to the queue without spending an attempt; a second signal ends the process 
 	}
 }
 
-func requireAll(c config.Config) error {
-	if err := requireDatabase(c); err != nil {
-		return err
+// loadShared is loadService for a process that shares database and storages with others: it needs to be told of both.
+func loadShared() (config.Config, zerolog.Logger, error) {
+	c, logger, err := loadService()
+	if err == nil {
+		err = requireDatabase(c)
 	}
-	return requireRoots(c)
+	if err == nil {
+		err = requireRoots(c)
+	}
+	return c, logger, err
 }
 
 func listenError(address string, err error) error {
