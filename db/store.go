@@ -4,8 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -118,4 +123,20 @@ func (s *Store) Renew(ctx context.Context, renewal RenewRunParams) error {
 		return ErrRunLost
 	}
 	return err
+}
+
+// Unreachable reports whether err says that the database could not be reached or was going down, so that the same may
+// succeed a moment later. A transaction it ended may have been committed all the same.
+func Unreachable(err error) bool {
+	var connecting *pgconn.ConnectError
+	var network *net.OpError
+	if errors.As(err, &connecting) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return true
+	}
+	var said *pgconn.PgError
+	if !errors.As(err, &said) {
+		return false
+	}
+	// https://www.postgresql.org/docs/current/errcodes-appendix.html: connection exception, and the server's shutdowns.
+	return strings.HasPrefix(said.Code, "08") || slices.Contains([]string{"57P01", "57P02", "57P03"}, said.Code)
 }

@@ -25,6 +25,9 @@ func (r *run) resume(ctx context.Context) (transfer.Result, error) {
 	if err != nil {
 		return transfer.Result{}, err
 	}
+	if left == nil && intent.Method != transfer.Rename && r.spec.Mode == transfer.Copy {
+		return transfer.Result{}, destinationExists(r.spec) // inode numbers are used again: alone they prove nothing
+	}
 	if err := r.finishPublish(ctx, intent, left); err != nil {
 		return transfer.Result{}, err
 	}
@@ -60,6 +63,30 @@ func (r *run) finishPublish(ctx context.Context, intent transfer.Intent, left *l
 	return r.watch.event(ctx, transfer.EventPublished,
 		fmt.Sprintf("An earlier run of this job had published %s (%s) already.", intent.Path, intent.Method),
 		publishedFigures(intent))
+}
+
+// refuseTakenAway refuses to begin afresh when an earlier run has published and the result is not there any more. A move
+// may have removed a part of its source by then: what is left of it is not the whole, and must not be told as such.
+func (r *run) refuseTakenAway(ctx context.Context) error {
+	intent := r.spec.Intent
+	if intent == nil || intent.Method == transfer.Rename || r.spec.Mode != transfer.Move {
+		return nil
+	}
+	left, err := r.findManifest(ctx, *intent)
+	if left == nil || err != nil {
+		return err
+	}
+	staged, err := staging.Holds(r.destination, left.staging, r.name())
+	if err != nil {
+		return failure.AtDestination("look into staging", r.spec.Destination, err)
+	}
+	if staged {
+		return nil // it never came to the publish
+	}
+	f := failure.New(failure.SourceNotRemoved, r.spec.Source, "An earlier run of this job published "+intent.Path+
+		", and someone has taken it away since; the rest of the source stays: "+r.spec.Source)
+	f.Hint = "Find out where " + intent.Path + " went. If it is complete there, remove the rest of the source by hand."
+	return f
 }
 
 // leavings are what the run that published left.

@@ -79,6 +79,9 @@ func (r *run) afresh(ctx context.Context, s *site) (transfer.Result, error) {
 }
 
 func (r *run) transfer(ctx context.Context, parents *staging.Parents) (transfer.Result, error) {
+	if err := r.refuseTakenAway(ctx); err != nil {
+		return transfer.Result{}, err
+	}
 	if err := r.sweepDead(ctx); err != nil {
 		return transfer.Result{}, err
 	}

@@ -56,10 +56,23 @@ func (s *site) complete(e *Engine) (err error) {
 	if err := s.safe(); err != nil {
 		return err
 	}
-	if s.published {
+	// A move whose source is gone has ended. A source whose folder or root can't be found is not known to be gone: its volume
+	// may not be mounted.
+	if s.published && (missing == nil || gone(missing) || !s.removes()) {
 		return nil
 	}
 	return missing
+}
+
+// removes reports whether the run has a source to remove after the publish.
+func (s *site) removes() bool {
+	return s.spec.Mode == transfer.Move && s.spec.Intent.Method != transfer.Rename
+}
+
+// gone reports whether err says that the source's own name is missing in a folder that was found.
+func gone(err error) bool {
+	var f *failure.Error
+	return errors.As(err, &f) && f.Op == "stat" && errors.Is(err, fs.ErrNotExist)
 }
 
 // apart refuses a destination that is the source, below it, or where the source already is.
@@ -98,7 +111,7 @@ func (s *site) safe() error {
 	if err != nil {
 		return failure.AtDestination("stat", s.spec.FinalPath(), err)
 	}
-	if intent := s.spec.Intent; intent != nil && same(info, intent.Device, intent.Inode) {
+	if intent := s.spec.Intent; intent != nil && recognised(info, *intent) {
 		s.published = true
 		return nil
 	}
@@ -114,6 +127,12 @@ func (s *site) close() {
 
 func destinationExists(spec transfer.Spec) error {
 	return failure.New(failure.DestinationExists, spec.FinalPath(), "Destination already exists: "+spec.FinalPath())
+}
+
+// recognised reports whether info may be what an earlier run published. The device is no part of it where a manifest proves
+// the rest (see resume): network file systems give it anew with each mount.
+func recognised(info endpoint.Info, intent transfer.Intent) bool {
+	return info.Inode == intent.Inode && (intent.Method != transfer.Rename || info.Device == intent.Device)
 }
 
 func same(info endpoint.Info, device, inode uint64) bool {

@@ -36,7 +36,7 @@ var _ transfer.Observer = (*run)(nil)
 // write runs fn in a fenced transaction, adds the event to it, and tells listeners after the commit.
 func (r *run) write(ctx context.Context, event transfer.Event, fn func(tx pgx.Tx, q *db.Queries) error) error {
 	var seq int64
-	err := r.worker.client.store.InRun(ctx, r.job.ID, r.token, func(tx pgx.Tx, q *db.Queries) (err error) {
+	err := r.inRun(ctx, func(tx pgx.Tx, q *db.Queries) (err error) {
 		if seq, err = addEvent(ctx, q, r.job.ID, event); err != nil {
 			return err
 		}
@@ -47,6 +47,23 @@ func (r *run) write(ctx context.Context, event transfer.Event, fn func(tx pgx.Tx
 	}
 	r.worker.client.published(r.job.ID, seq, event.Kind)
 	return nil
+}
+
+// inRun is Store.InRun, tried again while the database can't be reached: hours of copying are not thrown away for a
+// failover of seconds. The context bounds it, which ends when the lease can't be renewed either.
+func (r *run) inRun(ctx context.Context, fn func(tx pgx.Tx, q *db.Queries) error) error {
+	for {
+		err := r.worker.client.store.InRun(ctx, r.job.ID, r.token, fn)
+		if err == nil || !db.Unreachable(err) {
+			return err
+		}
+		r.logger.Warn().Err(err).Msg("the database can't be reached; trying again")
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 // Event records a step.
@@ -67,7 +84,7 @@ func (r *run) BeforePublish(ctx context.Context, intent transfer.Intent) error {
 	if err != nil {
 		return err
 	}
-	return r.worker.client.store.InRun(ctx, r.job.ID, r.token, func(_ pgx.Tx, q *db.Queries) error {
+	return r.inRun(ctx, func(_ pgx.Tx, q *db.Queries) error {
 		rows, err := q.SetPublishIntent(ctx, db.SetPublishIntentParams{ID: r.job.ID, PublishIntent: payload})
 		if err == nil && rows == 0 {
 			err = failure.New(failure.Cancelled, "", "A cancel was requested")

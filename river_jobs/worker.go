@@ -84,15 +84,18 @@ func (w *transferWorker) Work(ctx context.Context, riverJob *river.Job[TransferA
 
 // transfer plans and moves the bytes, while a goroutine of its own keeps the lease. Losing the lease ends it.
 func (r *run) transfer(ctx context.Context) (transfer.Result, error) {
+	// The lease outlives the run's context: a run that is stopped still sweeps, and nobody else may begin meanwhile.
+	leaseCtx, letGo := context.WithCancel(context.WithoutCancel(ctx))
 	ctx, cancel := context.WithCancelCause(ctx)
 	renewed := make(chan struct{})
 	go func() {
 		defer close(renewed)
-		r.keepLease(ctx, cancel)
+		r.keepLease(leaseCtx, cancel)
 	}()
 	defer func() {
-		cancel(nil)
+		letGo()
 		<-renewed
+		cancel(nil)
 	}()
 
 	result, err := r.planAndRun(ctx)

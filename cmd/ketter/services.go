@@ -48,11 +48,19 @@ func (s services) run(ctx context.Context, ready func()) error {
 	}
 
 	group, ctx := errgroup.WithContext(ctx)
-	if s.works {
-		if err := client.Start(ctx); err != nil {
-			return fmt.Errorf("starting the worker: %w", err)
+	if s.listener != nil {
+		// Before the worker starts: what fails here must not leave jobs running.
+		handler, err := s.newAPI(ctx, store, redis, client)
+		if err != nil {
+			return err
 		}
+		group.Go(func() error { return httpapi.Serve(ctx, s.listener, handler, s.logger) })
+	}
+	if s.works {
 		group.Go(func() error {
+			if err := client.Start(ctx); err != nil {
+				return fmt.Errorf("starting the worker: %w", err)
+			}
 			<-client.Stopped()
 			return nil
 		})
@@ -60,13 +68,6 @@ func (s services) run(ctx context.Context, ready func()) error {
 			redis.RunHeartbeat(ctx, heartbeatEvery, s.heartbeat(time.Now()))
 			return nil
 		})
-	}
-	if s.listener != nil {
-		handler, err := s.newAPI(ctx, store, redis, client)
-		if err != nil {
-			return err
-		}
-		group.Go(func() error { return httpapi.Serve(ctx, s.listener, handler, s.logger) })
 	}
 	ready()
 	return group.Wait()

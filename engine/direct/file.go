@@ -55,17 +55,15 @@ type file struct {
 }
 
 func (f *file) copy(ctx context.Context) error {
-	done := false
+	left := f.record.Size
 	if !f.options.Hash && f.record.Size > smallBuffer { // below it, asking costs more than it saves
 		var err error
-		if done, err = f.byStorage(ctx); err != nil {
+		if left, err = f.byStorage(ctx); err != nil {
 			return err
 		}
 	}
-	if !done {
-		if err := f.byHand(ctx); err != nil {
-			return err
-		}
+	if err := f.byHand(ctx, left); err != nil {
+		return err
 	}
 	if err := f.unchanged(); err != nil {
 		return err
@@ -73,41 +71,41 @@ func (f *file) copy(ctx context.Context) error {
 	return f.finish()
 }
 
-// byStorage lets the storage copy, and reports false if it can't.
-func (f *file) byStorage(ctx context.Context) (bool, error) {
+// byStorage lets the storage copy, and returns how many bytes it has left: all of them if it can't. Some network file
+// systems end short of the end of the file (copy_file_range(2) says so of FUSE), so what is left is read by hand.
+func (f *file) byStorage(ctx context.Context) (left int64, err error) {
 	const step = 64 << 20 // bytes between two looks at ctx
-	for left := f.record.Size; left > 0; {
+	for left = f.record.Size; left > 0; {
 		if err := ctx.Err(); err != nil {
-			return false, err
+			return left, err
 		}
 		n, err := f.out.CopyFrom(f.in, min(left, step))
 		if errors.Is(err, errors.ErrUnsupported) && left == f.record.Size {
-			return false, nil
+			return left, nil
 		}
 		if err != nil {
-			return false, failure.AtDestination("copy", f.destination, err)
+			return left, failure.AtDestination("copy", f.destination, err)
 		}
 		if n == 0 {
-			return true, nil // shrunk: unchanged will tell
+			break
 		}
 		left -= n
 		f.options.Count(0, n)
 	}
-	f.options.Count(1, 0)
-	return true, nil
+	return left, nil
 }
 
-// byHand reads exactly the size the file had: what has grown since is told by unchanged.
-func (f *file) byHand(ctx context.Context) error {
+// byHand reads exactly what is left of the size the file had: what has grown since is told by unchanged.
+func (f *file) byHand(ctx context.Context, left int64) error {
 	digest := xxhash.New()
-	buffer := f.bufferFor(f.record.Size)
-	for left := f.record.Size; left > 0; {
+	buffer := f.bufferFor(left)
+	for left > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		n, err := f.in.Read(buffer[:min(left, int64(len(buffer)))])
 		if errors.Is(err, io.EOF) {
-			break // shrunk
+			return tree.Changed(f.source, "it became shorter", nil)
 		}
 		if err != nil {
 			return failure.AtSource("read", f.source, err)

@@ -3,6 +3,7 @@ package staging
 import (
 	"context"
 	"errors"
+	"io/fs"
 
 	"golang.org/x/sys/unix"
 
@@ -112,4 +113,23 @@ func RemoveDead(ctx context.Context, parent endpoint.Dir, name string) error {
 		return nil
 	}
 	return tree.RemoveAll(ctx, parent, name) // also one that can't be opened or locked
+}
+
+// Holds reports whether the staging folder called name still holds what it is to publish as base.
+func Holds(parent endpoint.Dir, name, base string) (bool, error) {
+	stage, err := parent.OpenDir(name)
+	if err != nil {
+		return false, err
+	}
+	defer stage.Close()
+	data, err := stage.OpenDir(dataName)
+	if err != nil {
+		return false, err
+	}
+	defer data.Close()
+	_, err = data.Lstat(base)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
