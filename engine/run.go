@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"errors"
 	"time"
 
@@ -151,12 +152,25 @@ func (r *run) fill(ctx context.Context) (err error) {
 	if r.end, err = sink.End(staged); err != nil {
 		return failure.AtDestination("write manifest", path, err)
 	}
+	if err := r.asPlanned(); err != nil {
+		return err
+	}
 	if !r.syncWhole() {
 		if err := out.Sync(); err != nil {
 			return failure.AtDestination("sync manifest", path, err)
 		}
 	}
 	return failure.AtDestination("close manifest", path, out.Close())
+}
+
+// asPlanned refuses a source of which less, or more, was read than the planner had seen: it changed in between, perhaps
+// under another job that moves it, and a part of a folder must not be told as the folder.
+func (r *run) asPlanned() error {
+	if r.end.Files == r.plan.Files && r.end.Bytes == r.plan.Bytes {
+		return nil
+	}
+	return tree.Changed(r.spec.Source, fmt.Sprintf("%d files of %d bytes were read where %d files of %d bytes had been seen",
+		r.end.Files, r.end.Bytes, r.plan.Files, r.plan.Bytes), nil)
 }
 
 func (r *run) syncWhole() bool { return r.destination.Capabilities().SyncWhole }

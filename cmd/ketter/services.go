@@ -69,6 +69,10 @@ func (s services) run(ctx context.Context, ready func()) error {
 			return nil
 		})
 	}
+	context.AfterFunc(ctx, func() {
+		s.logger.Info().Dur("soft_stop_ms", s.config.SoftStop).
+			Msg("stopping: running jobs may go on that long, then go back to the queue; a second signal ends the process at once")
+	})
 	ready()
 	return group.Wait()
 }

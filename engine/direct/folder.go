@@ -57,7 +57,7 @@ func (f *folder) abandon() {
 func (f *folder) finish() error {
 	defer f.close()
 	path := f.to.Path()
-	if err := f.unchanged(); err != nil {
+	if err := tree.Unchanged(f.from, f.info.ModAt); err != nil {
 		return err
 	}
 	if f.options.SyncEach {
@@ -74,19 +74,6 @@ func (f *folder) finish() error {
 		}
 	}
 	return failure.AtDestination("record", path, f.options.Sink.Add(manifest.Of(f.path, f.info)))
-}
-
-// unchanged makes sure that no name came or went since the folder was listed: such a name would be missing in a copy that
-// is told as complete.
-func (f *folder) unchanged() error {
-	now, err := f.from.Info()
-	if err != nil {
-		return failure.AtSource("stat", f.from.Path(), err)
-	}
-	if !now.ModAt.Equal(f.info.ModAt) {
-		return tree.Changed(f.from.Path(), "names came or went in it", nil)
-	}
-	return nil
 }
 
 func (f *folder) close() {

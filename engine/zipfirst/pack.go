@@ -82,7 +82,7 @@ func (p *packer) Enter(parent *packed, name string, dir endpoint.Dir, info endpo
 }
 
 func (p *packer) Leave(f *packed) error {
-	return errors.Join(p.failed("record", p.sink.Add(f.record)), f.dir.Close())
+	return errors.Join(tree.Unchanged(f.dir, f.record.ModAt), p.failed("record", p.sink.Add(f.record)), f.dir.Close())
 }
 
 func (p *packer) Entry(f *packed, entry endpoint.Entry) error {

@@ -44,6 +44,9 @@ func TestAPasswordIsNeverShown(t *testing.T) {
 		"DB_URL=mysql://ketter:" + secret + "@host/db",
 		"DB_URL=postgres://ketter:" + secret + "%zz@host/db",
 		"DB_URL=" + secret,
+		"DB_URL=postgres://u:1234/" + secret + "@127.0.0.1/x",
+		"DB_URL=postgres://u:ab@" + secret + "#x@127.0.0.1:1/x",
+		"DB_URL=postgres://u:ab@" + secret + "/x@127.0.0.1:1/x",
 	} {
 		_, settings, err := Load([]string{pair})
 		if err != nil && strings.Contains(err.Error(), secret) {

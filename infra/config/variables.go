@@ -69,7 +69,7 @@ func shown(v variable, value string) string {
 		return value
 	}
 	u, err := url.Parse(value)
-	if err != nil || u.Host == "" {
+	if err != nil || u.Host == "" || strings.Contains(u.Path, "@") || strings.Contains(u.Fragment, "@") {
 		return "(set)"
 	}
 	return u.Scheme + "://" + u.Host + u.Path
@@ -95,6 +95,10 @@ func urlInto(target *string, schemes ...string) func(string) error {
 			u, err := url.Parse(v)
 			if err != nil || !slices.Contains(schemes, u.Scheme) {
 				return fmt.Errorf("must be a URL that begins with %s://", schemes[0])
+			}
+			// An @, / or # that a password holds as it is cuts it in two, and its rest would be taken for a host.
+			if strings.Contains(u.Path, "@") || strings.Contains(u.Fragment, "@") {
+				return errors.New("has a password with a character of its own meaning: write @ as %40, / as %2F, # as %23")
 			}
 		}
 		*target = v

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"time"
 
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/failure"
@@ -103,6 +104,19 @@ func Changed(path, how string, err error) error {
 	f := failure.New(failure.SourceChanged, path, "The source changed while it was being read: "+path+" ("+how+")")
 	f.Err = err
 	return f
+}
+
+// Unchanged makes sure that no name came to a folder of the source, or went, since it had modAt: such a name would be
+// missing in a copy that is told as complete.
+func Unchanged(folder endpoint.Dir, modAt time.Time) error {
+	now, err := folder.Info()
+	if err != nil {
+		return failure.AtSource("stat", folder.Path(), err)
+	}
+	if !now.ModAt.Equal(modAt) {
+		return Changed(folder.Path(), "names came or went in it", nil)
+	}
+	return nil
 }
 
 // Unsupported is the failure of a source that holds a socket, FIFO or device.
