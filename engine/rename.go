@@ -59,7 +59,8 @@ func onlyByCopy(err error) bool {
 
 // topRemovable refuses, before anything is done, the move of a source that can't be removed.
 func (r *run) topRemovable() error {
-	err := r.source.Parent.CanRemove(r.source.Name)
+	const mayChange = false // the folder that the source is in is not the job's to change
+	err := r.source.Parent.CanRemove(r.source.Name, mayChange)
 	if err == nil {
 		return nil
 	}

@@ -79,8 +79,9 @@ type Dir interface {
 	Rename(name string, to Dir, newName string) error
 	Remove(name string) error
 	RemoveDir(name string) error
-	// CanRemove reports, without trying, why this process could not remove name from the folder, nil if it could.
-	CanRemove(name string) error
+	// CanRemove reports, without trying, why this process could not remove name from the folder, nil if it could. With
+	// mayChange it may make the folder writable first.
+	CanRemove(name string, mayChange bool) error
 	// SetMode sets the permission bits of a file or folder; a symbolic link is refused.
 	SetMode(name string, mode uint32) error
 	// SetModTime sets the modification time of a name, of a symbolic link itself too.

@@ -94,7 +94,7 @@ func (c *counter) Entry(folder *counted, entry endpoint.Entry) error {
 	c.plan.Files++
 	if !folder.asked && c.plan.Spec.Mode == transfer.Move && c.plan.Unremovable == "" {
 		folder.asked = true
-		if folder.dir.CanRemove(entry.Name) != nil {
+		if folder.dir.CanRemove(entry.Name, true) != nil {
 			c.plan.Unremovable = folder.dir.Path()
 		}
 	}

@@ -154,8 +154,8 @@ func (d *hooked) RemoveDir(name string) error {
 	return d.do(RemoveDir, name, func() error { return d.Dir.RemoveDir(name) })
 }
 
-func (d *hooked) CanRemove(name string) error {
-	return d.do(CanRemove, name, func() error { return d.Dir.CanRemove(name) })
+func (d *hooked) CanRemove(name string, mayChange bool) error {
+	return d.do(CanRemove, name, func() error { return d.Dir.CanRemove(name, mayChange) })
 }
 
 func (d *hooked) SetMode(name string, mode uint32) error {

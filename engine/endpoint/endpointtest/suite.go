@@ -136,7 +136,7 @@ func noName(t *testing.T, dir endpoint.Dir) {
 		_, readlink := dir.Readlink(name)
 		for _, err := range []error{lstat, open, openDir, create, readlink, dir.Mkdir(name, 0o700), dir.Remove(name),
 			dir.RemoveDir(name), dir.Symlink("x", name), dir.Rename(name, dir, "to"), dir.Rename("from", dir, name),
-			dir.SetMode(name, 0o700), dir.SetModTime(name, time.Now()), dir.CanRemove(name)} {
+			dir.SetMode(name, 0o700), dir.SetModTime(name, time.Now()), dir.CanRemove(name, true)} {
 			if !errors.Is(err, syscall.EINVAL) {
 				t.Errorf("%q: error is %v, want EINVAL", name, err)
 			}
@@ -304,7 +304,7 @@ func missing(t *testing.T, dir endpoint.Dir) {
 	_, openDir := dir.OpenDir("x")
 	_, readlink := dir.Readlink("x")
 	for _, err := range []error{lstat, open, openDir, readlink, dir.Remove("x"), dir.RemoveDir("x"),
-		dir.SetMode("x", 0o700), dir.SetModTime("x", time.Now()), dir.CanRemove("x"), dir.Rename("x", dir, "y")} {
+		dir.SetMode("x", 0o700), dir.SetModTime("x", time.Now()), dir.CanRemove("x", true), dir.Rename("x", dir, "y")} {
 		is(t, err, fs.ErrNotExist)
 	}
 }

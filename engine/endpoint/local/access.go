@@ -6,10 +6,10 @@ import (
 	"github.com/ketter/ketter/engine/endpoint"
 )
 
-// CanRemove asks for what unlinkat(2) and rmdir(2) will ask: write and search permission on the folder (or being its
-// owner, who can give them to himself), a file system that is not read-only, in a sticky folder ownership, and that name
+// CanRemove asks for what unlinkat(2) and rmdir(2) will ask: write and search permission on the folder (or, if
+// mayChange, being its owner, who can give them to himself), a file system that is not read-only, in a sticky folder ownership, and that name
 // is no mount point.
-func (d *dir) CanRemove(name string) error {
+func (d *dir) CanRemove(name string, mayChange bool) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (d *dir) CanRemove(name string) error {
 		return unix.EPERM
 	}
 	err := retry(func() error { return unix.Faccessat(d.fd, ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS) })
-	if err == unix.EACCES && user == folder.Uid {
+	if err == unix.EACCES && mayChange && user == folder.Uid {
 		return nil
 	}
 	return err
