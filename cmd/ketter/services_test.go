@@ -198,6 +198,29 @@ func TestARedisThatStopsInTheMiddleOfAJobDoesNotMatter(t *testing.T) {
 	sameTree(t, source, filepath.Join(s.root, "out", "session"))
 }
 
+func TestAConnectionCutInTheMiddleOfAJobCostsNoCopy(t *testing.T) {
+	t.Parallel()
+	_, dbURL := testdb.New(t)
+	s := setup(t, dbURL, "redis://"+miniredis.RunT(t).Addr())
+	hold := testdb.HoldAt(t, dbURL, "verified")
+	source := filepath.Join(s.root, "session")
+	makeFolder(t, source, 20)
+	posted := s.post(map[string]string{"source_path": source, "destination_path": filepath.Join(s.root, "out"), "mode": "copy"})
+	hold.Reached()
+	hold.Sever()
+	hold.Release()
+	j := s.finished(posted.ID)
+	if j.Status != "success" {
+		t.Errorf("%+v", j)
+	}
+	for _, event := range j.Events {
+		if event.Kind == "retry_scheduled" {
+			t.Errorf("the copy was begun again: %+v", event)
+		}
+	}
+	sameTree(t, source, filepath.Join(s.root, "out", "session"))
+}
+
 func TestServicesRefuseADatabaseThatWasNeverMigrated(t *testing.T) {
 	t.Parallel()
 	_, dbURL := testdb.Empty(t)

@@ -9,7 +9,8 @@ import (
 )
 
 // Hold stops every run at the moment it records its first event of a kind, so that a test can do something in the very
-// middle of a job. Reached waits until a run is held; Release lets all of them go on.
+// middle of a job. Reached waits until a run is held; Sever cuts its
+// connection, as a failover does; Release lets all of them go on.
 type Hold struct {
 	t    *testing.T
 	conn *pgx.Conn
@@ -63,6 +64,16 @@ func (h *Hold) Reached() {
 func (h *Hold) Release() {
 	h.t.Helper()
 	if _, err := h.conn.Exec(h.t.Context(), "SELECT pg_advisory_unlock($1)", holdLock); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// Sever ends the sessions of the held runs.
+func (h *Hold) Sever() {
+	h.t.Helper()
+	_, err := h.conn.Exec(h.t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1
+		AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`, holdLock)
+	if err != nil {
 		h.t.Fatal(err)
 	}
 }
