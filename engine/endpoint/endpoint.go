@@ -24,13 +24,20 @@ const (
 
 // Info is what is known of a name without following it.
 type Info struct {
-	Type   Type
-	Size   int64  // bytes of a regular file
-	Mode   uint32 // permission bits with setuid, setgid and sticky, as in stat(2)
-	ModAt  time.Time
-	Device uint64
-	Inode  uint64
-	Links  uint64
+	Type      Type
+	Size      int64  // bytes of a regular file
+	Allocated int64  // bytes of storage it takes; less than Size where it has holes, or is compressed
+	Mode      uint32 // permission bits with setuid, setgid and sticky, as in stat(2)
+	ModAt     time.Time
+	Device    uint64
+	Inode     uint64
+	Links     uint64
+}
+
+// Xattr is an extended attribute, of the kinds that a transfer keeps: those of users, and access control lists.
+type Xattr struct {
+	Name  string
+	Value []byte
 }
 
 // Entry is a name in a folder. Type is Unknown-free: an implementation that gets no type from its listing asks for it.
@@ -42,8 +49,16 @@ type Entry struct {
 // Capabilities says what an endpoint can hold and do. What it can't is told in an event before the first byte.
 type Capabilities struct {
 	Symlinks    bool
+	HardLinks   bool
+	Xattrs      bool
+	Modes       bool          // permission bits, file by file
+	Holes       bool          // a stretch that was never written takes no space
 	ModTimeStep time.Duration // the granularity of modification times
 	SyncWhole   bool          // SyncAll makes everything written so far durable at once; else each file is synced
+
+	// Epoch changes whenever what was written and not synced may have been lost: when the machine starts anew. Empty where
+	// that can't be told.
+	Epoch string
 }
 
 // Space is what is free to this process.
@@ -69,12 +84,18 @@ type Dir interface {
 	Readlink(name string) (string, error)
 	OpenDir(name string) (Dir, error)
 	Open(name string) (Reader, error)
+	// Xattrs returns the folder's own attributes, in no particular order; none where there can't be any.
+	Xattrs() ([]Xattr, error)
 
 	// Create makes a file that must not exist, readable and writable by its owner only.
 	Create(name string) (Writer, error)
+	// Reopen opens a file that was made and not finished, to go on with it.
+	Reopen(name string) (Writer, error)
 	// Mkdir makes a folder that must not exist, with the permissions of mode that the process's umask lets through.
 	Mkdir(name string, mode uint32) error
 	Symlink(target, name string) error
+	// Link makes newName in another folder of the same endpoint a second name of the file called name.
+	Link(name string, to Dir, newName string) error
 	// Rename moves a name into another folder of the same endpoint. It never replaces: an existing newName is EEXIST.
 	Rename(name string, to Dir, newName string) error
 	Remove(name string) error
@@ -86,6 +107,8 @@ type Dir interface {
 	SetMode(name string, mode uint32) error
 	// SetModTime sets the modification time of a name, of a symbolic link itself too.
 	SetModTime(name string, t time.Time) error
+	// SetXattrs adds to the folder's own attributes.
+	SetXattrs(attributes []Xattr) error
 
 	// Sync makes the folder's own entries durable.
 	Sync() error
@@ -118,18 +141,32 @@ type Reader interface {
 	io.ReaderAt
 	io.Closer
 	Info() (Info, error)
+	Xattrs() ([]Xattr, error)
+	// NextData returns the first stretch at or after offset that is not a hole: from start to end, both size where nothing
+	// but a hole is left. An endpoint that knows no holes takes the rest for data.
+	NextData(offset, size int64) (start, end int64, err error)
 	// DropCache asks the system to forget cached pages, so that the next read comes from the storage. Best effort.
 	DropCache() error
 }
 
-// Writer is a file being made.
+// Writer is a file being made. WriteAt may be used by several goroutines at once, where they don't overlap.
 type Writer interface {
 	io.Writer
+	io.WriterAt
 	io.Closer
-	// CopyFrom lets the storage itself copy up to limit bytes from src's position to the Writer's, sharing blocks where it
-	// can. At src's end it returns 0, nil; where the pair can't do it, errors.ErrUnsupported with nothing written.
-	CopyFrom(src Reader, limit int64) (int64, error)
+	// CopyFrom lets the storage itself copy up to limit bytes of src, from offset from, to the Writer's offset at, sharing
+	// blocks where it can. At src's end it returns 0, nil; where the pair can't do it, errors.ErrUnsupported with nothing
+	// written.
+	CopyFrom(at int64, src Reader, from, limit int64) (int64, error)
+	// Clone makes the file share all blocks of src, at once; errors.ErrUnsupported, with nothing written, where it can't.
+	Clone(src Reader) error
+	// Preallocate reserves storage for a file of size bytes, so that a full one is found at once and the file lies in one
+	// piece. It doesn't change the file's size. errors.ErrUnsupported where it can't.
+	Preallocate(size int64) error
+	// Truncate sets the file's size; what it grows by is a hole.
+	Truncate(size int64) error
 	SetMode(mode uint32) error
 	SetModTime(t time.Time) error
+	SetXattrs(attributes []Xattr) error
 	Sync() error
 }

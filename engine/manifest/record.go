@@ -1,6 +1,6 @@
 // Package manifest records what a transfer carries, one line of JSON for each file, folder and symbolic link, so that the
-// destination can be proven against it and the source of a move removed by it. It streams: it never holds a tree, and it
-// opens no files itself.
+// destination can be proven against it, the source of a move removed by it, and a run that was cut short continued. It
+// streams: it never holds a tree, and it opens no files itself.
 package manifest
 
 import (
@@ -20,12 +20,25 @@ type Record struct {
 	Digest uint64 // xxh64 of a file's bytes as they were first read
 	Target string // of a symbolic link; any bytes
 	Inode  uint64 // at the source
+	Linked bool   // it has other names: those with the same Device and Inode are the same file
+	Device uint64 // at the source, of a Linked one
+	Xattrs []endpoint.Xattr
+	Packed *Packed // nil for what isn't in an archive
+}
+
+// Packed is where an archive holds a name.
+type Packed struct {
+	Offset int64  `json:"offset"` // of its local header
+	CRC    uint32 `json:"crc32"`
 }
 
 // Of makes the record of what info says about path.
 func Of(path string, info endpoint.Info) Record {
-	return Record{Path: path, Type: info.Type, Size: info.Size, Mode: info.Mode, ModAt: info.ModAt,
-		Inode: info.Inode}
+	r := Record{Path: path, Type: info.Type, Size: info.Size, Mode: info.Mode, ModAt: info.ModAt, Inode: info.Inode}
+	if info.Type == endpoint.File && info.Links > 1 {
+		r.Linked, r.Device = true, info.Device
+	}
+	return r
 }
 
 // Unchanged reports whether info is still what was recorded. Folders change as their contents are removed: for them only
@@ -36,6 +49,24 @@ func (r Record) Unchanged(info endpoint.Info) bool {
 		return same
 	}
 	return same && r.Size == info.Size && r.ModAt.Equal(info.ModAt)
+}
+
+// Begin opens a manifest: what its run did, and when what it wrote can be relied upon.
+type Begin struct {
+	Version  int    `json:"version"`
+	Archive  bool   `json:"archive"`   // records tell of an archive's entries
+	SyncEach bool   `json:"sync_each"` // each file was durable before it was recorded
+	Epoch    string `json:"epoch"`     // see endpoint.Capabilities
+}
+
+// Version is that of manifests that are written now; others are not continued.
+const Version = 1
+
+// Partial is how far a large file is: Record.Size bytes of it up to Offset are written.
+type Partial struct {
+	Record Record
+	Offset int64
+	State  []byte // of the digest at Offset, as xxhash marshals it; nil when nothing is hashed
 }
 
 // End closes a manifest. Without it, a manifest is cut short.

@@ -22,12 +22,20 @@ const (
 	Create    Op = "create"
 	Write     Op = "write"
 	CopyFrom  Op = "copyfrom"
+	Clone     Op = "clone"
+	Reserve   Op = "reserve"
+	Truncate  Op = "truncate"
+	NextData  Op = "nextdata"
+	GetXattrs Op = "getxattrs"
+	SetXattrs Op = "setxattrs"
 	FileMode  Op = "filemode"
 	FileTime  Op = "filetime"
 	FileSync  Op = "filesync"
 	Close     Op = "close"
 	Mkdir     Op = "mkdir"
 	Symlink   Op = "symlink"
+	Link      Op = "link"
+	Reopen    Op = "reopen"
 	Rename    Op = "rename"
 	Remove    Op = "remove"
 	RemoveDir Op = "removedir"
@@ -126,8 +134,16 @@ func (d *hooked) Open(name string) (endpoint.Reader, error) {
 }
 
 func (d *hooked) Create(name string) (endpoint.Writer, error) {
+	return d.writer(Create, name, d.Dir.Create)
+}
+
+func (d *hooked) Reopen(name string) (endpoint.Writer, error) {
+	return d.writer(Reopen, name, d.Dir.Reopen)
+}
+
+func (d *hooked) writer(op Op, name string, open func(string) (endpoint.Writer, error)) (endpoint.Writer, error) {
 	var w endpoint.Writer
-	err := d.do(Create, name, func() (err error) { w, err = d.Dir.Create(name); return err })
+	err := d.do(op, name, func() (err error) { w, err = open(name); return err })
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +156,19 @@ func (d *hooked) Mkdir(name string, mode uint32) error {
 
 func (d *hooked) Symlink(target, name string) error {
 	return d.do(Symlink, name, func() error { return d.Dir.Symlink(target, name) })
+}
+
+func (d *hooked) Link(name string, to endpoint.Dir, newName string) error {
+	return d.do(Link, name, func() error { return d.Dir.Link(name, to, newName) })
+}
+
+func (d *hooked) Xattrs() (attributes []endpoint.Xattr, err error) {
+	err = d.do(GetXattrs, "", func() error { attributes, err = d.Dir.Xattrs(); return err })
+	return attributes, err
+}
+
+func (d *hooked) SetXattrs(attributes []endpoint.Xattr) error {
+	return d.do(SetXattrs, "", func() error { return d.Dir.SetXattrs(attributes) })
 }
 
 func (d *hooked) Rename(name string, to endpoint.Dir, newName string) error {
@@ -192,7 +221,25 @@ func (r *hookedReader) ReadAt(p []byte, offset int64) (int, error) {
 	if err := r.hooks.before(Read, r.path); err != nil {
 		return 0, err
 	}
-	return r.Reader.ReadAt(p, offset)
+	n, err := r.Reader.ReadAt(p, offset)
+	if r.hooks.AfterRead != nil {
+		r.hooks.AfterRead(r.path, p[:n])
+	}
+	return n, err
+}
+
+func (r *hookedReader) Xattrs() ([]endpoint.Xattr, error) {
+	if err := r.hooks.before(GetXattrs, r.path); err != nil {
+		return nil, err
+	}
+	return r.Reader.Xattrs()
+}
+
+func (r *hookedReader) NextData(offset, size int64) (int64, int64, error) {
+	if err := r.hooks.before(NextData, r.path); err != nil {
+		return 0, 0, err
+	}
+	return r.Reader.NextData(offset, size)
 }
 
 type hookedWriter struct {
@@ -202,40 +249,53 @@ type hookedWriter struct {
 	closed bool
 }
 
-func (w *hookedWriter) Write(p []byte) (int, error) {
-	if err := w.hooks.before(Write, w.path); err != nil {
-		return 0, err
+func (w *hookedWriter) do(op Op, call func() error) error {
+	if err := w.hooks.before(op, w.path); err != nil {
+		return err
 	}
-	return w.Writer.Write(p)
+	return call()
 }
 
-func (w *hookedWriter) CopyFrom(src endpoint.Reader, limit int64) (int64, error) {
-	if err := w.hooks.before(CopyFrom, w.path); err != nil {
-		return 0, err
-	}
-	return w.Writer.CopyFrom(src, limit)
+func (w *hookedWriter) Write(p []byte) (n int, err error) {
+	err = w.do(Write, func() error { n, err = w.Writer.Write(p); return err })
+	return n, err
+}
+
+func (w *hookedWriter) WriteAt(p []byte, offset int64) (n int, err error) {
+	err = w.do(Write, func() error { n, err = w.Writer.WriteAt(p, offset); return err })
+	return n, err
+}
+
+func (w *hookedWriter) CopyFrom(at int64, src endpoint.Reader, from, limit int64) (n int64, err error) {
+	err = w.do(CopyFrom, func() error { n, err = w.Writer.CopyFrom(at, src, from, limit); return err })
+	return n, err
+}
+
+func (w *hookedWriter) Clone(src endpoint.Reader) error {
+	return w.do(Clone, func() error { return w.Writer.Clone(src) })
+}
+
+func (w *hookedWriter) Preallocate(size int64) error {
+	return w.do(Reserve, func() error { return w.Writer.Preallocate(size) })
+}
+
+func (w *hookedWriter) Truncate(size int64) error {
+	return w.do(Truncate, func() error { return w.Writer.Truncate(size) })
 }
 
 func (w *hookedWriter) SetMode(mode uint32) error {
-	if err := w.hooks.before(FileMode, w.path); err != nil {
-		return err
-	}
-	return w.Writer.SetMode(mode)
+	return w.do(FileMode, func() error { return w.Writer.SetMode(mode) })
 }
 
 func (w *hookedWriter) SetModTime(t time.Time) error {
-	if err := w.hooks.before(FileTime, w.path); err != nil {
-		return err
-	}
-	return w.Writer.SetModTime(t)
+	return w.do(FileTime, func() error { return w.Writer.SetModTime(t) })
 }
 
-func (w *hookedWriter) Sync() error {
-	if err := w.hooks.before(FileSync, w.path); err != nil {
-		return err
-	}
-	return w.Writer.Sync()
+func (w *hookedWriter) SetXattrs(attributes []endpoint.Xattr) error {
+	return w.do(SetXattrs, func() error { return w.Writer.SetXattrs(attributes) })
 }
+
+func (w *hookedWriter) Sync() error { return w.do(FileSync, w.Writer.Sync) }
 
 func (w *hookedWriter) Close() error {
 	if w.closed {

@@ -3,6 +3,7 @@
 package local
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -102,6 +103,20 @@ func (d *dir) Symlink(target, name string) error {
 	return retry(func() error { return unix.Symlinkat(target, d.fd, name) })
 }
 
+func (d *dir) Link(name string, to endpoint.Dir, newName string) error {
+	if err := errors.Join(checkName(name), checkName(newName)); err != nil {
+		return unix.EINVAL
+	}
+	target, ok := endpoint.Unwrap(to).(*dir)
+	if !ok {
+		return unix.EXDEV
+	}
+	return retry(func() error { return unix.Linkat(d.fd, name, target.fd, newName, 0) })
+}
+
+func (d *dir) Xattrs() ([]endpoint.Xattr, error)           { return xattrs(d.fd) }
+func (d *dir) SetXattrs(attributes []endpoint.Xattr) error { return setXattrs(d.fd, attributes) }
+
 func (d *dir) Remove(name string) error    { return d.unlink(name, 0) }
 func (d *dir) RemoveDir(name string) error { return d.unlink(name, unix.AT_REMOVEDIR) }
 
@@ -140,8 +155,15 @@ func (d *dir) Sync() error {
 	return err
 }
 
+// TryLock: NFS locks only files that are open for writing (EBADF), and some FUSE and SMB mounts nothing at all.
 func (d *dir) TryLock() error {
-	return retry(func() error { return unix.Flock(d.fd, unix.LOCK_EX|unix.LOCK_NB) })
+	err := retry(func() error { return unix.Flock(d.fd, unix.LOCK_EX|unix.LOCK_NB) })
+	switch err {
+	case unix.EBADF, unix.EINVAL, unix.ENOLCK, unix.ENOSYS, unix.ENOTSUP:
+		return errors.ErrUnsupported
+	default:
+		return err
+	}
 }
 
 // checkName refuses whatever is not the name of something in a folder.

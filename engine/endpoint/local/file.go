@@ -59,8 +59,31 @@ func atEnd(p []byte, call func() (int, error)) (int, error) {
 	return n, nil
 }
 
-func (r *reader) Info() (endpoint.Info, error) { return fstat(r.fd) }
-func (r *reader) DropCache() error             { return dropCache(r.fd) }
+func (r *reader) Info() (endpoint.Info, error)      { return fstat(r.fd) }
+func (r *reader) Xattrs() ([]endpoint.Xattr, error) { return xattrs(r.fd) }
+func (r *reader) DropCache() error                  { return dropCache(r.fd) }
+
+// NextData asks lseek(2) for SEEK_DATA and SEEK_HOLE. It moves the descriptor's own position, which Read alone uses.
+func (r *reader) NextData(offset, size int64) (start, end int64, err error) {
+	start, err = seek(r.fd, offset, unix.SEEK_DATA)
+	switch err {
+	case nil:
+	case unix.ENXIO: // nothing but a hole is left
+		return size, size, nil
+	case unix.EINVAL, unix.ENOTSUP:
+		return offset, size, nil
+	default:
+		return 0, 0, err
+	}
+	end, err = seek(r.fd, start, unix.SEEK_HOLE)
+	return min(start, size), min(end, size), err
+}
+
+func seek(fd int, offset int64, whence int) (int64, error) {
+	var at int64
+	err := retry(func() (err error) { at, err = unix.Seek(fd, offset, whence); return err })
+	return at, err
+}
 
 func (r *reader) Close() error {
 	var err error
@@ -73,8 +96,6 @@ func (r *reader) Close() error {
 
 type writer struct {
 	fd      int
-	dir     *dir // outlives the writer
-	name    string
 	closing sync.Once
 }
 
@@ -88,7 +109,18 @@ func (d *dir) Create(name string) (endpoint.Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &writer{fd: fd, dir: d, name: name}, nil
+	return &writer{fd: fd}, nil
+}
+
+func (d *dir) Reopen(name string) (endpoint.Writer, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	fd, err := openat(d.fd, name, unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &writer{fd: fd}, nil
 }
 
 func (w *writer) Write(p []byte) (int, error) {
@@ -107,20 +139,53 @@ func (w *writer) Write(p []byte) (int, error) {
 	return done, nil
 }
 
+func (w *writer) WriteAt(p []byte, offset int64) (int, error) {
+	done := 0
+	for done < len(p) {
+		var n int
+		err := retry(func() (err error) { n, err = unix.Pwrite(w.fd, p[done:], offset+int64(done)); return err })
+		if err != nil {
+			return done, err
+		}
+		if n == 0 {
+			return done, io.ErrShortWrite
+		}
+		done += n
+	}
+	return done, nil
+}
+
 // CopyFrom is copy_file_range where both files are local and the system has it.
-func (w *writer) CopyFrom(src endpoint.Reader, limit int64) (int64, error) {
-	from, ok := endpoint.Unwrap(src).(*reader)
+func (w *writer) CopyFrom(at int64, src endpoint.Reader, from, limit int64) (int64, error) {
+	source, ok := endpoint.Unwrap(src).(*reader)
 	if !ok {
 		return 0, errors.ErrUnsupported
 	}
-	return copyRange(w.fd, from.fd, limit)
+	return copyRange(w.fd, at, source.fd, from, limit)
 }
+
+// Clone is FICLONE where both files are on one file system that can (btrfs, xfs).
+func (w *writer) Clone(src endpoint.Reader) error {
+	source, ok := endpoint.Unwrap(src).(*reader)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return clone(w.fd, source.fd)
+}
+
+func (w *writer) Preallocate(size int64) error { return preallocate(w.fd, size) }
+
+func (w *writer) Truncate(size int64) error {
+	return retry(func() error { return unix.Ftruncate(w.fd, size) })
+}
+
+func (w *writer) SetXattrs(attributes []endpoint.Xattr) error { return setXattrs(w.fd, attributes) }
 
 func (w *writer) SetMode(mode uint32) error {
 	return retry(func() error { return unix.Fchmod(w.fd, mode) })
 }
 
-func (w *writer) SetModTime(t time.Time) error { return w.dir.SetModTime(w.name, t) }
+func (w *writer) SetModTime(t time.Time) error { return setModTime(w.fd, t) }
 func (w *writer) Sync() error                  { return syncFile(w.fd) }
 
 func (w *writer) Close() error {

@@ -42,6 +42,7 @@ func infoOf(st *unix.Stat_t) endpoint.Info {
 	}
 	if info.Type == endpoint.File {
 		info.Size = st.Size
+		info.Allocated = int64(st.Blocks) * 512 // stat(2)
 	}
 	return info
 }

@@ -17,7 +17,8 @@ func omitTime() unix.Timespec { return unix.Timespec{Nsec: -2} }
 
 // Capabilities: macOS has no call that makes a whole file system durable and says so, hence each file is synced.
 func (d *dir) Capabilities() endpoint.Capabilities {
-	return endpoint.Capabilities{Symlinks: true, ModTimeStep: time.Nanosecond}
+	return endpoint.Capabilities{Symlinks: true, HardLinks: true, Modes: true, Holes: true, Xattrs: true,
+		ModTimeStep: time.Nanosecond}
 }
 
 func (d *dir) SyncAll() error { return errors.ErrUnsupported }
@@ -54,4 +55,12 @@ func dropCache(fd int) error {
 	return err
 }
 
-func copyRange(_, _ int, _ int64) (int64, error) { return 0, errors.ErrUnsupported }
+func copyRange(_ int, _ int64, _ int, _, _ int64) (int64, error) { return 0, errors.ErrUnsupported }
+func clone(_, _ int) error                                       { return errors.ErrUnsupported } // only for new names
+func preallocate(_ int, _ int64) error                           { return errors.ErrUnsupported }
+
+// setModTime goes by microseconds, the finest that futimes(2) takes.
+func setModTime(fd int, t time.Time) error {
+	now := unix.NsecToTimeval(time.Now().UnixNano())
+	return retry(func() error { return unix.Futimes(fd, []unix.Timeval{now, unix.NsecToTimeval(t.UnixNano())}) })
+}

@@ -3,8 +3,12 @@ package local
 import (
 	"errors"
 	"math"
+	"os"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -17,7 +21,8 @@ const openToPass = unix.O_PATH
 func omitTime() unix.Timespec { return unix.Timespec{Nsec: unix.UTIME_OMIT} }
 
 func (d *dir) Capabilities() endpoint.Capabilities {
-	capabilities := endpoint.Capabilities{Symlinks: true, ModTimeStep: time.Nanosecond}
+	capabilities := endpoint.Capabilities{Symlinks: true, HardLinks: true, Modes: true, Holes: true,
+		Xattrs: holdsXattrs(d.fd), ModTimeStep: time.Nanosecond, Epoch: epoch()}
 	var st unix.Statfs_t
 	if err := retry(func() error { return unix.Fstatfs(d.fd, &st) }); err != nil {
 		return capabilities
@@ -26,10 +31,12 @@ func (d *dir) Capabilities() endpoint.Capabilities {
 	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
 		capabilities.SyncWhole = true // their syncfs waits for the data and reports its errors
 	case unix.MSDOS_SUPER_MAGIC:
-		capabilities.Symlinks = false
+		capabilities.Symlinks, capabilities.HardLinks = false, false
+		capabilities.Modes, capabilities.Holes = false, false
 		capabilities.ModTimeStep = 2 * time.Second
 	case unix.EXFAT_SUPER_MAGIC:
-		capabilities.Symlinks = false
+		capabilities.Symlinks, capabilities.HardLinks = false, false
+		capabilities.Modes, capabilities.Holes = false, false
 		capabilities.ModTimeStep = 10 * time.Millisecond
 	}
 	return capabilities
@@ -83,19 +90,65 @@ func syncFile(fd int) error { return retry(func() error { return unix.Fsync(fd) 
 
 func dropCache(fd int) error { return unix.Fadvise(fd, 0, 0, unix.FADV_DONTNEED) }
 
-func copyRange(to, from int, limit int64) (int64, error) {
+// epoch is the kernel's name for the time since it started.
+var epoch = sync.OnceValue(func() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
+})
+
+// setModTime is futimens(3), which glibc makes of utimensat(2) without a path.
+func setModTime(fd int, t time.Time) error {
+	mtime, err := unix.TimeToTimespec(t)
+	if err != nil {
+		return err
+	}
+	times := [2]unix.Timespec{omitTime(), mtime}
+	for {
+		_, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(fd), 0, uintptr(unsafe.Pointer(&times)), 0, 0, 0)
+		if errno != unix.EINTR {
+			return errnoOrNil(errno)
+		}
+	}
+}
+
+func errnoOrNil(errno unix.Errno) error {
+	if errno == 0 {
+		return nil
+	}
+	return errno
+}
+
+func preallocate(fd int, size int64) error {
+	err := retry(func() error { return unix.Fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, 0, size) })
+	return unsupportedOr(err)
+}
+
+func clone(to, from int) error {
+	return unsupportedOr(retry(func() error { return unix.IoctlFileClone(to, from) }))
+}
+
+// unsupportedOr tells what a file system can't do from what failed.
+func unsupportedOr(err error) error {
+	switch err {
+	case unix.EXDEV, unix.EINVAL, unix.ENOSYS, unix.ENOTTY, unix.EOPNOTSUPP, unix.EPERM, unix.ETXTBSY, unix.EBADF:
+		return errors.ErrUnsupported
+	default:
+		return err
+	}
+}
+
+func copyRange(to int, at int64, from int, offset, limit int64) (int64, error) {
 	const most = 1 << 30 // so that a cancellation is noticed
 	var n int
 	err := retry(func() (err error) {
-		n, err = unix.CopyFileRange(from, nil, to, nil, int(min(limit, most)), 0)
+		n, err = unix.CopyFileRange(from, &offset, to, &at, int(min(limit, most)), 0)
 		return err
 	})
-	switch err {
-	case nil:
-		return int64(n), nil
-	case unix.EXDEV, unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP, unix.EPERM:
-		return 0, errors.ErrUnsupported
-	default:
+	if err = unsupportedOr(err); err != nil {
 		return 0, err
 	}
+	return int64(n), nil
 }

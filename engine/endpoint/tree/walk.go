@@ -7,7 +7,10 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/failure"
@@ -32,63 +35,106 @@ func (r *Root) Close() {
 	}
 }
 
-// Visitor is told what a Walk finds. F is what it keeps of a folder.
+// Visitor is told what a Walk finds, by several goroutines. F is what it keeps of a folder.
 type Visitor[F any] interface {
 	// Enter is called for each folder before its contents; dir is the visitor's to close from then on.
 	Enter(parent F, name string, dir endpoint.Dir, info endpoint.Info) (F, error)
 	// Entry is called for each file and symbolic link.
 	Entry(folder F, entry endpoint.Entry) error
-	// Leave is called for each folder that was entered, once its contents were visited or failed.
+	// Leave is called for each folder that was entered, once everything below it was visited or failed.
 	Leave(folder F) error
 }
 
-// Walk visits root's folder depth first, in no particular order. What can't be transferred ends it with
-// unsupported_file_type. Root's own folder is not closed.
-func Walk[F any](ctx context.Context, root *Root, visitor Visitor[F]) error {
-	var none F
-	w := walk[F]{ctx: ctx, visitor: visitor}
-	return w.folder(none, root.Name, borrowed{root.Folder}, root.Info)
+// Walk visits root's folder in no particular order, with up to walkers folders being listed at once. What can't be
+// transferred ends it with unsupported_file_type. Root's own folder is not closed.
+func Walk[F any](ctx context.Context, root *Root, visitor Visitor[F], walkers int) error {
+	group, ctx := errgroup.WithContext(ctx)
+	w := walk[F]{ctx: ctx, visitor: visitor, group: group, slots: make(chan struct{}, walkers)}
+	w.slots <- struct{}{}
+	group.Go(func() error {
+		defer func() { <-w.slots }()
+		return w.folder(nil, root.Name, borrowed{root.Folder}, root.Info)
+	})
+	return group.Wait()
 }
 
 type walk[F any] struct {
 	ctx     context.Context
 	visitor Visitor[F]
+	group   *errgroup.Group
+	slots   chan struct{} // a folder for which there is none is walked by whoever found it: open folders stay few
 }
 
-func (w *walk[F]) folder(parent F, name string, dir endpoint.Dir, info endpoint.Info) error {
-	folder, err := w.visitor.Enter(parent, name, dir, info)
-	if err != nil {
-		return err
+// node is a folder under way.
+type node[F any] struct {
+	above   *node[F]
+	value   F
+	pending atomic.Int32 // its listing, and each folder below
+}
+
+func (w *walk[F]) folder(above *node[F], name string, dir endpoint.Dir, info endpoint.Info) error {
+	n := &node[F]{above: above}
+	var parent F
+	if above != nil {
+		parent = above.value
 	}
+	var err error
+	if n.value, err = w.visitor.Enter(parent, name, dir, info); err != nil {
+		return errors.Join(err, w.leave(above))
+	}
+	n.pending.Store(1)
 	err = dir.List(func(entry endpoint.Entry) error {
 		if err := w.ctx.Err(); err != nil {
 			return err
 		}
 		switch entry.Type {
 		case endpoint.Folder:
-			return w.descend(folder, dir, entry.Name)
+			return w.descend(n, dir, entry.Name)
 		case endpoint.Other:
 			return Unsupported(Join(dir.Path(), entry.Name))
 		default:
-			return w.visitor.Entry(folder, entry)
+			return w.visitor.Entry(n.value, entry)
 		}
 	})
 	err = failure.AtSource("list", dir.Path(), err)
-	return errors.Join(err, w.visitor.Leave(folder))
+	return errors.Join(err, w.leave(n))
 }
 
-func (w *walk[F]) descend(folder F, dir endpoint.Dir, name string) error {
+// leave tells that a part of n is done, and the visitor when that was the last.
+func (w *walk[F]) leave(n *node[F]) error {
+	var err error
+	for ; n != nil && n.pending.Add(-1) == 0; n = n.above {
+		err = errors.Join(err, w.visitor.Leave(n.value))
+	}
+	return err
+}
+
+func (w *walk[F]) descend(above *node[F], dir endpoint.Dir, name string) error {
+	above.pending.Add(1)
+	select {
+	case w.slots <- struct{}{}:
+		w.group.Go(func() error {
+			defer func() { <-w.slots }()
+			return w.open(above, dir, name)
+		})
+		return nil
+	default:
+		return w.open(above, dir, name)
+	}
+}
+
+func (w *walk[F]) open(above *node[F], dir endpoint.Dir, name string) error {
 	path := Join(dir.Path(), name)
 	child, err := dir.OpenDir(name)
 	if err != nil {
-		return AtListed("open", path, err)
+		return errors.Join(AtListed("open", path, err), w.leave(above))
 	}
 	info, err := child.Info()
 	if err != nil {
 		child.Close()
-		return AtListed("stat", path, err)
+		return errors.Join(AtListed("stat", path, err), w.leave(above))
 	}
-	return w.folder(folder, name, child, info)
+	return w.folder(above, name, child, info)
 }
 
 // AtListed is failure.AtSource for a name that was just listed: when it is gone, the source changed.
