@@ -6,12 +6,12 @@ import (
 	"io"
 	"time"
 
+	"github.com/ketter/ketter/engine/direct"
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/local"
 	"github.com/ketter/ketter/engine/endpoint/tree"
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/manifest"
-	"github.com/ketter/ketter/engine/planner"
 	"github.com/ketter/ketter/engine/staging"
 	"github.com/ketter/ketter/engine/transfer"
 	"github.com/ketter/ketter/engine/zipfirst"
@@ -24,9 +24,9 @@ func (byArchive) method() transfer.Method { return transfer.Archive }
 
 func (byArchive) build(ctx context.Context, r *run, sink *manifest.Writer) error {
 	a := archiver{run: r, sink: sink, options: zipfirst.Options{
-		Parallel: r.engine.parallel,
+		Parallel: r.parallel,
 		Hash:     r.spec.Verify == transfer.Checksum,
-		SyncEach: !r.syncWhole(),
+		SyncEach: r.keep.SyncEach,
 		Count:    r.watch.count,
 	}}
 	make := a.makeInPlace
@@ -101,7 +101,8 @@ func (a *archiver) pack(ctx context.Context, dir endpoint.Dir) error {
 			"seconds": a.since(began)})
 }
 
-// send transfers the archive as any other file is transferred, from the folder it was made in to the run's staging.
+// send transfers the archive as any other file is transferred, from the folder it was made in to the run's staging. Its
+// files are proven when they are unpacked.
 func (a *archiver) send(ctx context.Context, from endpoint.Dir) error {
 	began := a.engine.now()
 	info, err := from.Lstat(staging.ArchiveName)
@@ -109,25 +110,21 @@ func (a *archiver) send(ctx context.Context, from endpoint.Dir) error {
 		return failure.AtDestination("stat archive", from.Path(), err)
 	}
 	a.watch.begin(transfer.Sending, 1, info.Size)
-	spec := a.spec
-	spec.Source, spec.Destination = tree.Join(from.Path(), staging.ArchiveName), a.stage.Dir().Path()
-	spec.Mode, spec.Verify = transfer.Copy, transfer.Size // the files are proven when they are unpacked
-	r := &run{engine: a.engine, spec: spec, plan: planner.Plan{Spec: spec, Files: 1, Bytes: info.Size},
-		watch: a.watch.mute(), builder: fileByFile{}, destination: a.stage.Dir(),
-		source: &tree.Root{Parent: from, Name: staging.ArchiveName, Path: spec.Source, Info: info}}
-	parents, err := staging.MakeParents(a.stage.Dir(), nil)
+	source := &tree.Root{Parent: from, Name: staging.ArchiveName, Path: from.Path(), Info: info}
+	err = direct.Copy(ctx, source, a.stage.Dir(), direct.Options{Parallel: a.parallel, Keep: staging.Keep{SyncEach: a.keep.SyncEach},
+		Sink: unrecorded{}, Count: a.watch.count})
 	if err != nil {
-		return err
-	}
-	if err := r.deliver(ctx, parents); err != nil {
-		return err
-	}
-	if err := sweep(ctx, r.stage); err != nil {
 		return err
 	}
 	return a.watch.event(ctx, transfer.EventArchiveSent, fmt.Sprintf("Sent the archive of %d bytes.", info.Size),
 		transfer.Figures{"archive_bytes": info.Size, "seconds": a.since(began)})
 }
+
+// unrecorded is the Sink of what is no part of the source.
+type unrecorded struct{}
+
+func (unrecorded) Add(manifest.Record) error         { return nil }
+func (unrecorded) AddPartial(manifest.Partial) error { return nil }
 
 func (a *archiver) unpack(ctx context.Context) error {
 	began := a.engine.now()
@@ -135,7 +132,7 @@ func (a *archiver) unpack(ctx context.Context) error {
 	a.watch.begin(transfer.Unpacking, totals.Files, totals.Bytes)
 	dir := a.stage.Dir()
 	path := tree.Join(dir.Path(), staging.ArchiveName)
-	if err := a.sink.Flush(); err != nil {
+	if err := flushed(a.sink); err != nil {
 		return failure.AtDestination("write manifest", dir.Path(), err)
 	}
 	in, err := dir.Open(staging.ArchiveName)
@@ -170,3 +167,5 @@ func (a *archiver) cleanUp(ctx context.Context) error {
 }
 
 func (a *archiver) since(began time.Time) float64 { return a.engine.now().Sub(began).Seconds() }
+
+func flushed(sink *manifest.Writer) error { _, err := sink.Lines(); return err }

@@ -148,12 +148,12 @@ type shortWriter struct {
 	asked bool
 }
 
-func (w *shortWriter) CopyFrom(r endpoint.Reader, limit int64) (int64, error) {
+func (w *shortWriter) CopyFrom(at int64, r endpoint.Reader, from, limit int64) (int64, error) {
 	if w.asked {
 		return 0, nil
 	}
 	w.asked = true
-	return w.Writer.CopyFrom(r, min(limit, 100000))
+	return w.Writer.CopyFrom(at, r, from, min(limit, 100000))
 }
 
 func TestANameThatComesWhileAFolderIsCopiedIsNoticed(t *testing.T) {

@@ -21,18 +21,20 @@ type Options struct {
 	TmpDir string
 	// Policy is when a folder is packed; the zero value stands for planner.DefaultPolicy.
 	Policy planner.Policy
-	// Parallel is how many files are in flight at once; 0 derives it from the cores.
+	// Parallel is how many files are in flight at once; 0 derives it from the cores and the storages' latency.
 	Parallel int
 }
 
 // Engine runs transfers. It holds no state of its own and may be used by several goroutines.
 type Engine struct {
-	roots    local.Roots
-	tmpDir   string
-	policy   planner.Policy
-	parallel int
-	now      func() time.Time
-	decorate decorators
+	roots     local.Roots
+	tmpDir    string
+	policy    planner.Policy
+	parallel  int
+	paced     bool // parallel grows with latency
+	noteEvery time.Duration
+	now       func() time.Time
+	decorate  decorators
 }
 
 // decorators wrap the folders that an Engine opens; tests inject faults by them.
@@ -61,12 +63,16 @@ func New(options Options) (*Engine, error) {
 	if options.Policy.ZipThresholdFiles < 0 || options.Policy.ZipThresholdAvgSize < 0 || options.Parallel < 0 {
 		return nil, fmt.Errorf("engine: a threshold or the number of files in flight is negative")
 	}
-	if options.Parallel == 0 {
-		options.Parallel = 2 * runtime.GOMAXPROCS(0)
+	e := &Engine{roots: options.AllowedRoots, tmpDir: options.TmpDir, policy: options.Policy, parallel: options.Parallel,
+		noteEvery: noteEvery, now: time.Now, decorate: decorators{plain, plain}}
+	if e.parallel == 0 {
+		e.parallel, e.paced = 2*runtime.GOMAXPROCS(0), true
 	}
-	return &Engine{roots: options.AllowedRoots, tmpDir: options.TmpDir, policy: options.Policy,
-		parallel: options.Parallel, now: time.Now, decorate: decorators{plain, plain}}, nil
+	return e, nil
 }
+
+// noteEvery is how often what is done so far is made durable while a run goes on: what a machine that stops costs.
+const noteEvery = 30 * time.Second
 
 // Plan looks at the source and decides how it is transferred. It fails on whatever can be known before anything is
 // written. For a job that was published by an earlier run it makes the plan of that run, without looking at the source.
@@ -76,23 +82,24 @@ func (e *Engine) Plan(ctx context.Context, spec transfer.Spec) (planner.Plan, er
 		return planner.Plan{}, err
 	}
 	defer s.close()
-	if s.published {
-		return resumed(spec), nil
+	if s.published != nil {
+		return resumed(spec, *s.published), nil
 	}
-	source := planner.Source{Root: *s.source}
+	source := planner.Source{Root: *s.source, Parallel: e.inFlight(s.source.Dir())}
 	if len(s.place.Missing) == 0 {
 		if source.Avoid, err = s.place.Dir.Info(); err != nil {
 			return planner.Plan{}, err
 		}
 	}
+	source.Lacks = s.place.Dir.Capabilities().Lacks(s.source.Dir().Capabilities())
 	return planner.DecideStrategy(ctx, &source, spec, e.policy)
 }
 
-func resumed(spec transfer.Spec) planner.Plan {
+func resumed(spec transfer.Spec, intent transfer.Intent) planner.Plan {
 	plan := planner.Plan{Spec: spec, Strategy: transfer.Direct, Forced: spec.Forced(),
 		Reason: "an earlier run of this job has published " + path.Base(spec.Source) + " already.",
-		Files:  spec.Intent.Files, Bytes: spec.Intent.Bytes}
-	if spec.Intent.Method == transfer.Archive {
+		Files:  intent.Files, Bytes: intent.Bytes}
+	if intent.Method == transfer.Archive {
 		plan.Strategy = transfer.ZipFirst
 	}
 	if plan.Files > 0 {

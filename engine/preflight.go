@@ -9,16 +9,28 @@ import (
 	"github.com/ketter/ketter/engine/transfer"
 )
 
-// preflight fails what can't end well before the first byte: a move whose source can't be emptied, and a destination that
-// is too small. It asks for the least that is needed; what file systems add to that they tell as they fill up.
-func (r *run) preflight() error {
+// possible fails what can't end well whatever the room: a move whose source can't be emptied, links where there are none.
+func (r *run) possible() error {
 	if r.spec.Mode == transfer.Move && r.plan.Unremovable != "" {
 		return failure.New(failure.SourcePermissionDenied, r.plan.Unremovable,
 			"The source can't be removed, so it can't be moved: no permission to empty "+r.plan.Unremovable)
 	}
-	need := endpoint.Space{Bytes: uint64(r.plan.Bytes), Inodes: uint64(r.plan.Files + r.plan.Folders)}
+	if r.plan.Symlinks > 0 && !r.holds.Symlinks {
+		f := failure.New(failure.UnsupportedFileType, r.spec.Source, fmt.Sprintf(
+			"The destination can't hold symbolic links, and the source has %d: %s", r.plan.Symlinks, r.spec.Source))
+		f.Hint = "Remove the links from the source, or choose a destination on another file system."
+		return f
+	}
+	return nil
+}
+
+// preflight refuses a destination that is too small for what is left to do, less the files and bytes that an earlier run
+// has brought. It asks for the least that is needed; what file systems add to that they tell as they fill up.
+func (r *run) preflight(files, bytes int64) error {
+	need := endpoint.Space{Bytes: uint64(max(0, r.plan.Bytes-bytes)),
+		Inodes: uint64(max(0, r.plan.Files+r.plan.Folders-files))}
 	if r.builder.method() == transfer.Archive {
-		need.Bytes += archiveSize(r)
+		need.Bytes += archiveSize(r) - uint64(bytes)
 	}
 	return enough(r.destination, need)
 }

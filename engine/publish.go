@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
+	"strings"
 
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/failure"
+	"github.com/ketter/ketter/engine/manifest"
 	"github.com/ketter/ketter/engine/staging"
 	"github.com/ketter/ketter/engine/transfer"
 )
@@ -20,15 +23,28 @@ func (r *run) publish(ctx context.Context, parents *staging.Parents) error {
 	if err := r.pastReturn(ctx, intent); err != nil {
 		return err
 	}
-	if err := r.stage.Publish(r.source.Name); err != nil {
+	inSteps, err := r.stage.Publish(r.source.Name)
+	if err != nil {
 		return r.publishFailed(err)
 	}
 	r.published = true
 	r.watch.count(r.end.Files, r.end.Bytes)
-	if err := r.finishTop(r.source.Info); err != nil {
+	if err := r.finishTop(manifest.Of(r.source.Name, r.source.Info)); err != nil {
 		return err
 	}
-	return r.tellPublished(ctx, parents, intent)
+	return r.tellPublished(ctx, parents, intent, r.fallbacks(inSteps))
+}
+
+// fallbacks tells what the storage could not do, and what was done instead.
+func (r *run) fallbacks(inSteps bool) []string {
+	told := []string{}
+	if inSteps {
+		told = append(told, "the storage can't rename without replacing, so the name was taken first, by steps that can't replace either")
+	}
+	if !r.holds.SyncWhole {
+		told = append(told, "the storage can't be synced as a whole, so each file was synced by itself")
+	}
+	return told
 }
 
 // pastReturn records the intent, and stops a run that was ended meanwhile.
@@ -50,8 +66,8 @@ func (r *run) publishFailed(err error) error {
 }
 
 // finishTop gives the published folder the mode and time of the source's. A file has them since it was staged.
-func (r *run) finishTop(info endpoint.Info) error {
-	if info.Type != endpoint.Folder {
+func (r *run) finishTop(top manifest.Record) error {
+	if top.Type != endpoint.Folder {
 		return nil
 	}
 	name, final := r.name(), r.spec.FinalPath()
@@ -60,24 +76,34 @@ func (r *run) finishTop(info endpoint.Info) error {
 		return failure.AtDestination("open", final, err)
 	}
 	defer folder.Close()
-	if err := r.destination.SetMode(name, info.Mode); err != nil {
-		return failure.AtDestination("set mode", final, err)
+	if r.holds.Modes {
+		if err := r.destination.SetMode(name, top.Mode); err != nil {
+			return failure.AtDestination("set mode", final, err)
+		}
 	}
-	if err := r.destination.SetModTime(name, info.ModAt); err != nil {
+	if err := r.destination.SetModTime(name, top.ModAt); err != nil {
 		return failure.AtDestination("set time", final, err)
 	}
 	return failure.AtDestination("sync", final, folder.Sync())
 }
 
-func (r *run) tellPublished(ctx context.Context, parents *staging.Parents, intent transfer.Intent) error {
+func (r *run) tellPublished(ctx context.Context, parents *staging.Parents, intent transfer.Intent, fallbacks []string) error {
 	if err := parents.Sync(); err != nil {
 		return failure.AtDestination("sync", r.spec.Destination, err)
 	}
-	return r.watch.event(ctx, transfer.EventPublished,
-		fmt.Sprintf("Published %s (%s).", intent.Path, intent.Method), publishedFigures(intent))
+	figures := publishedFigures(intent)
+	message := fmt.Sprintf("Published %s (%s).", intent.Path, intent.Method)
+	if len(fallbacks) > 0 {
+		figures["fallbacks"] = fallbacks
+		message += " Note: " + strings.Join(fallbacks, "; ") + "."
+	}
+	return r.watch.event(ctx, transfer.EventPublished, message, figures)
 }
 
 func publishedFigures(intent transfer.Intent) transfer.Figures {
 	return transfer.Figures{"path": intent.Path, "method": string(intent.Method), "files": intent.Files,
 		"bytes": intent.Bytes}
 }
+
+// name is the source's base name, and so the final one.
+func (r *run) name() string { return path.Base(r.spec.Source) }

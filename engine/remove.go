@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
+	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/ketter/ketter/engine/endpoint"
@@ -21,16 +22,15 @@ import (
 func (r *run) removeSource(ctx context.Context, open func() (endpoint.Reader, error)) error {
 	began := r.engine.now()
 	r.watch.begin(transfer.Removing, r.end.Files, r.end.Bytes)
-	file, err := open()
-	if err != nil {
-		return failure.AtDestination("open manifest", r.destination.Path(), err)
-	}
-	defer file.Close()
-	rm := remover{run: r, find: tree.NewFinder(r.source.Parent)}
-	err = rm.all(ctx, manifest.NewReader(file))
-	rm.find.Close()
-	if err != nil {
-		return err
+	rm := &removal{run: r}
+	// What a folder holds comes first. Files are removed by many, folders in the manifest's order, which is from below.
+	for _, pass := range []struct {
+		folders  bool
+		parallel int
+	}{{false, r.engine.inFlight(r.source.Dir())}, {true, 1}} {
+		if err := rm.pass(ctx, open, pass.folders, pass.parallel); err != nil {
+			return err
+		}
 	}
 	if err := rm.leftover(ctx); err != nil {
 		return err
@@ -39,38 +39,62 @@ func (r *run) removeSource(ctx context.Context, open func() (endpoint.Reader, er
 		return failure.AtSource("sync", path.Dir(r.spec.Source), err)
 	}
 	return r.watch.event(ctx, transfer.EventSourceRemoved, fmt.Sprintf("Removed the source: %s.", r.spec.Source),
-		transfer.Figures{"files": rm.files, "bytes": rm.bytes, "seconds": r.engine.now().Sub(began).Seconds()})
+		transfer.Figures{"files": rm.files.Load(), "bytes": rm.bytes.Load(), "seconds": r.engine.now().Sub(began).Seconds()})
+}
+
+// removal is the end of a move.
+type removal struct {
+	*run
+	files, bytes atomic.Int64
+
+	mu  sync.Mutex
+	why error // the first error that kept something
+}
+
+func (rm *removal) pass(ctx context.Context, open func() (endpoint.Reader, error), folders bool, parallel int) error {
+	file, err := open()
+	if err != nil {
+		return failure.AtDestination("open manifest", rm.destination.Path(), err)
+	}
+	defer file.Close()
+	err = each(ctx, parallel, manifest.NewReader(file), func(context.Context) worker {
+		return &remover{removal: rm, folders: folders, find: rm.source.Finder()}
+	})
+	if manifest.CutShort(err) {
+		return failure.AtDestination("read manifest", rm.destination.Path(), err)
+	}
+	return err
 }
 
 // remover removes one name after the other.
 type remover struct {
-	*run
-	find         *tree.Finder
-	files, bytes int64
-	why          error // the first error that kept something
+	*removal
+	folders bool
+	find    *tree.Finder
 }
 
-func (rm *remover) all(ctx context.Context, records *manifest.Reader) error {
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		record, err := records.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return failure.AtDestination("read manifest", rm.destination.Path(), err)
-		}
-		if err := rm.one(record); err != nil && rm.why == nil && !errors.Is(err, fs.ErrNotExist) {
-			rm.why = err
-		}
+func (rm *remover) close() { rm.find.Close() }
+
+// one removes a name; what keeps it is told at the end.
+func (rm *remover) one(record numbered) error {
+	if rm.folders != (record.Type == endpoint.Folder) {
+		return nil
 	}
+	err := rm.remove(record.Record)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	rm.mu.Lock()
+	defer rm.mu.Unlock()
+	if rm.why == nil {
+		rm.why = err
+	}
+	return nil
 }
 
 var errChanged = errors.New("it changed since it was read")
 
-func (rm *remover) one(record manifest.Record) error {
+func (rm *remover) remove(record manifest.Record) error {
 	dir, name, err := rm.find.Find(record.Path)
 	if err != nil {
 		return err
@@ -88,8 +112,8 @@ func (rm *remover) one(record manifest.Record) error {
 	if err := rm.withPermission(func() error { return dir.Remove(name) }); err != nil {
 		return err
 	}
-	rm.files++
-	rm.bytes += record.Size
+	rm.files.Add(1)
+	rm.bytes.Add(record.Size)
 	rm.watch.count(1, record.Size)
 	return nil
 }
@@ -124,7 +148,7 @@ func (rm *remover) withPermission(remove func() error) error {
 }
 
 // leftover tells what remains of the source.
-func (rm *remover) leftover(ctx context.Context) error {
+func (rm *removal) leftover(ctx context.Context) error {
 	rest := leftover{}
 	err := rest.add(ctx, rm.source.Parent, rm.source.Name, rm.spec.Source)
 	if err != nil {

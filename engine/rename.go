@@ -43,7 +43,7 @@ func (r *run) rename(ctx context.Context, parents *staging.Parents) (bool, error
 	if err := r.source.Parent.Sync(); err != nil {
 		return true, failure.AtSource("sync", path.Dir(r.spec.Source), err)
 	}
-	return true, r.tellPublished(ctx, parents, intent)
+	return true, r.tellPublished(ctx, parents, intent, nil)
 }
 
 // onlyByCopy reports whether a rename failed in a way that a copy may not.

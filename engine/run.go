@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ketter/ketter/engine/direct"
+	"golang.org/x/sync/errgroup"
+
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/tree"
 	"github.com/ketter/ketter/engine/failure"
@@ -31,31 +32,40 @@ type run struct {
 	builder     builder
 	source      *tree.Root
 	destination endpoint.Dir
+	holds       endpoint.Capabilities // the destination's
+	parallel    int                   // files in flight
 
 	stage     *staging.Staging
+	keep      staging.Keep
+	earlier   *earlier     // nil when no earlier run has left anything
 	end       manifest.End // of the manifest, once staged
 	published bool         // from here on the destination stays
 }
 
 func (e *Engine) run(ctx context.Context, plan planner.Plan, obs transfer.Observer, b builder) (transfer.Result, error) {
 	began := e.now()
+	w := startWatch(obs, plan, b.method(), e.now)
+	defer w.stop()
+	result, err := e.runOnce(ctx, plan, w, b)
+	if errors.Is(err, staging.ErrPublished) { // by an earlier run, since this one looked
+		result, err = e.runOnce(ctx, plan, w, b)
+	}
+	result.Elapsed = e.now().Sub(began)
+	return result, err
+}
+
+func (e *Engine) runOnce(ctx context.Context, plan planner.Plan, w *watch, b builder) (transfer.Result, error) {
 	s, err := e.survey(plan.Spec)
 	if err != nil {
 		return transfer.Result{}, err
 	}
 	defer s.close()
-	w := startWatch(obs)
-	defer w.stop()
 	r := &run{engine: e, spec: plan.Spec, plan: plan, watch: w, builder: b, source: s.source}
-	var result transfer.Result
-	if s.published {
+	if s.published != nil {
 		r.destination = s.place.Dir
-		result, err = r.resume(ctx)
-	} else {
-		result, err = r.afresh(ctx, s)
+		return r.resume(ctx, s)
 	}
-	result.Elapsed = e.now().Sub(began)
-	return result, err
+	return r.afresh(ctx, s)
 }
 
 // afresh is a run that finds nothing published. When it fails before its publish, the destination is left as it was.
@@ -65,26 +75,26 @@ func (r *run) afresh(ctx context.Context, s *site) (transfer.Result, error) {
 			return transfer.Result{}, err
 		}
 	}
-	place := s.place
-	parents, err := staging.MakeParents(place.Dir, place.Missing)
+	parents, err := staging.MakeParents(s.place.Dir, s.place.Missing)
 	if err != nil {
 		return transfer.Result{}, failure.AtDestination("make folder", r.spec.Destination, err)
 	}
 	defer parents.Close()
 	r.destination = parents.Last()
-	result, err := r.transfer(ctx, parents)
+	r.holds = r.destination.Capabilities()
+	r.parallel = r.engine.inFlight(r.source.Dir(), r.destination)
+	result, err := r.transfer(ctx, s, parents)
 	if err != nil && !r.published {
 		parents.Remove()
 	}
 	return result, err
 }
 
-func (r *run) transfer(ctx context.Context, parents *staging.Parents) (transfer.Result, error) {
-	if err := r.refuseTakenAway(ctx); err != nil {
-		return transfer.Result{}, err
-	}
-	if err := r.sweepDead(ctx); err != nil {
-		return transfer.Result{}, err
+func (r *run) transfer(ctx context.Context, s *site, parents *staging.Parents) (transfer.Result, error) {
+	if s.halfway {
+		if err := r.destination.RemoveDir(r.name()); err != nil {
+			return transfer.Result{}, r.publishFailed(err)
+		}
 	}
 	if r.spec.Mode == transfer.Move && !r.spec.Forced() {
 		done, err := r.rename(ctx, parents)
@@ -92,10 +102,15 @@ func (r *run) transfer(ctx context.Context, parents *staging.Parents) (transfer.
 			return transfer.Result{Method: transfer.Rename, Files: r.plan.Files, Bytes: r.plan.Bytes}, err
 		}
 	}
-	if err := r.preflight(); err != nil {
+	if err := r.possible(); err != nil {
 		return transfer.Result{}, err
 	}
-	err := r.deliver(ctx, parents)
+	if len(s.leavings) == 0 { // else what they hold isn't needed once more: see deliver
+		if err := r.preflight(0, 0); err != nil {
+			return transfer.Result{}, err
+		}
+	}
+	err := r.deliver(ctx, s, parents)
 	if r.published {
 		defer r.stage.Close()
 	}
@@ -109,22 +124,30 @@ func (r *run) transfer(ctx context.Context, parents *staging.Parents) (transfer.
 	return result, nil
 }
 
-// deliver stages, proves and publishes. The staging is swept unless it gets to the publish; from then on it stays, open
-// and locked until the run ends.
-func (r *run) deliver(ctx context.Context, parents *staging.Parents) (err error) {
+// deliver stages, proves and publishes. The staging is swept unless it gets to the publish, or another run is to go on
+// with it; from the publish on it stays, open and locked until the run ends.
+func (r *run) deliver(ctx context.Context, s *site, parents *staging.Parents) (err error) {
 	r.stage, err = staging.Create(r.destination, staging.Name(r.spec.Run))
 	if err != nil {
 		return failure.AtDestination("make staging", r.destination.Path(), err)
 	}
 	defer func() {
-		if !r.published {
+		r.earlier.close()
+		switch {
+		case r.published:
+		case err != nil && r.spec.Resumes != nil && r.spec.Resumes(err):
+			r.stage.Close()
+		default:
 			err = joinSweep(ctx, err, r.stage)
 		}
 	}()
+	if r.earlier, err = r.inherit(s.leavings); err != nil {
+		return err
+	}
 	if err := r.fill(ctx); err != nil {
 		return err
 	}
-	if err := r.sync(); err != nil {
+	if err := r.sync(ctx); err != nil {
 		return err
 	}
 	if err := r.verify(ctx); err != nil {
@@ -133,7 +156,7 @@ func (r *run) deliver(ctx context.Context, parents *staging.Parents) (err error)
 	return r.publish(ctx, parents)
 }
 
-// fill lets the builder build, and writes the manifest to its end.
+// fill takes over what earlier runs have proven, lets the builder build the rest, and writes the manifest to its end.
 func (r *run) fill(ctx context.Context) (err error) {
 	path := r.stage.Dir().Path()
 	out, err := r.stage.CreateManifest()
@@ -141,8 +164,13 @@ func (r *run) fill(ctx context.Context) (err error) {
 		return failure.AtDestination("create manifest", path, err)
 	}
 	defer out.Close()
-	sink := manifest.NewWriter(out)
-	if err := r.builder.build(ctx, r, sink); err != nil {
+	sink, err := manifest.NewWriter(out, manifest.Begin{Archive: r.builder.method() == transfer.Archive,
+		SyncEach: !r.holds.SyncWhole, Epoch: r.holds.Epoch})
+	if err != nil {
+		return failure.AtDestination("write manifest", path, err)
+	}
+	r.keep = r.keeps()
+	if err := r.noting(ctx, sink, r.buildAll); err != nil {
 		return err
 	}
 	staged, err := r.stage.Data().Lstat(r.source.Name)
@@ -155,12 +183,71 @@ func (r *run) fill(ctx context.Context) (err error) {
 	if err := r.asPlanned(); err != nil {
 		return err
 	}
-	if !r.syncWhole() {
+	if !r.holds.SyncWhole {
 		if err := out.Sync(); err != nil {
 			return failure.AtDestination("sync manifest", path, err)
 		}
 	}
 	return failure.AtDestination("close manifest", path, out.Close())
+}
+
+func (r *run) buildAll(ctx context.Context, sink *manifest.Writer) error {
+	if err := r.adopt(ctx, sink); err != nil {
+		return err
+	}
+	if err := r.builder.build(ctx, r, sink); err != nil {
+		return err
+	}
+	return r.earlier.usedUp(ctx, r)
+}
+
+// keeps is what both sides can hold.
+func (r *run) keeps() staging.Keep {
+	keep := staging.Keep{Modes: r.holds.Modes, Xattrs: r.holds.Xattrs && r.source.Dir().Capabilities().Xattrs,
+		SyncEach: !r.holds.SyncWhole}
+	if r.holds.HardLinks {
+		keep.Links = r.stage.Links()
+	}
+	return keep
+}
+
+// noting makes durable what was done so far while work goes on, every now and then, and notes that it is. So a machine
+// that stops costs minutes of work and not hours.
+func (r *run) noting(ctx context.Context, sink *manifest.Writer,
+	work func(ctx context.Context, sink *manifest.Writer) error) error {
+	if !r.holds.SyncWhole { // each file is durable when it is recorded
+		return work(ctx, sink)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	done := make(chan struct{})
+	group.Go(func() error {
+		defer close(done)
+		return work(ctx, sink)
+	})
+	group.Go(func() error { return r.note(done, sink) })
+	return group.Wait()
+}
+
+func (r *run) note(done <-chan struct{}, sink *manifest.Writer) error {
+	ticker := time.NewTicker(r.engine.noteEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-done:
+			return nil
+		case <-ticker.C:
+		}
+		lines, err := sink.Lines()
+		if err == nil {
+			err = r.stage.Dir().SyncAll()
+		}
+		if err == nil {
+			err = sink.Synced(lines)
+		}
+		if err != nil {
+			return failure.AtDestination("sync", r.stage.Dir().Path(), err)
+		}
+	}
 }
 
 // asPlanned refuses a source of which less, or more, was read than the planner had seen: it changed in between, perhaps
@@ -173,13 +260,14 @@ func (r *run) asPlanned() error {
 		r.end.Files, r.end.Bytes, r.plan.Files, r.plan.Bytes), nil)
 }
 
-func (r *run) syncWhole() bool { return r.destination.Capabilities().SyncWhole }
-
 // sync makes what was staged durable: at one stroke, or what is left after each file was synced by itself.
-func (r *run) sync() error {
+func (r *run) sync(ctx context.Context) error {
 	r.watch.begin(transfer.Syncing, 0, 0)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	sync := r.stage.Sync
-	if r.syncWhole() {
+	if r.holds.SyncWhole {
 		sync = r.stage.Dir().SyncAll
 	}
 	return failure.AtDestination("sync", r.stage.Dir().Path(), sync())
@@ -204,33 +292,4 @@ func joinSweep(ctx context.Context, err error, stage *staging.Staging) error {
 		return err
 	}
 	return errors.Join(err, swept)
-}
-
-// sweepDead removes what earlier runs of the job left.
-func (r *run) sweepDead(ctx context.Context) error {
-	return removeDead(ctx, r.destination, r.spec.Run)
-}
-
-func removeDead(ctx context.Context, dir endpoint.Dir, job transfer.Run) error {
-	names, err := staging.OfJob(dir, job)
-	for _, name := range names {
-		err = errors.Join(err, staging.RemoveDead(ctx, dir, name))
-	}
-	return failure.AtDestination("sweep", dir.Path(), err)
-}
-
-// fileByFile is the builder of DIRECT.
-type fileByFile struct{}
-
-func (fileByFile) method() transfer.Method { return transfer.Copied }
-
-func (fileByFile) build(ctx context.Context, r *run, sink *manifest.Writer) error {
-	r.watch.begin(transfer.Copying, r.plan.Files, r.plan.Bytes)
-	return direct.Copy(ctx, r.source, r.stage.Data(), direct.Options{
-		Parallel: r.engine.parallel,
-		Hash:     r.spec.Verify == transfer.Checksum,
-		SyncEach: !r.syncWhole(),
-		Sink:     sink,
-		Count:    r.watch.count,
-	})
 }

@@ -10,15 +10,20 @@ import (
 	"github.com/ketter/ketter/engine/endpoint/local"
 	"github.com/ketter/ketter/engine/endpoint/tree"
 	"github.com/ketter/ketter/engine/failure"
+	"github.com/ketter/ketter/engine/staging"
 	"github.com/ketter/ketter/engine/transfer"
 )
 
 // site is what a spec names, found and opened, and checked as far as can be without writing.
 type site struct {
-	spec      transfer.Spec
-	source    *tree.Root // nil when it is gone and the job is past its publish
-	place     *local.Place
-	published bool // the final name is taken by what an earlier run of this job published
+	spec     transfer.Spec
+	source   *tree.Root // nil when it is gone and the job is past its publish
+	place    *local.Place
+	leavings []staging.Leaving // of earlier runs of the job
+
+	published *transfer.Intent // what has the final name and is of an earlier run of this job, nil if nothing is
+	by        *staging.Leaving // of the run that published; nil when it is gone, or there was none
+	halfway   bool             // an earlier run had taken the final name with an empty folder, to publish over it
 }
 
 // survey opens what spec names. Nothing may be in the way at the final name, except what this very job published.
@@ -53,12 +58,17 @@ func (s *site) complete(e *Engine) (err error) {
 			return err
 		}
 	}
-	if err := s.safe(); err != nil {
-		return err
+	if len(s.place.Missing) == 0 {
+		if err := s.look(); err != nil {
+			return err
+		}
+		if err := s.safe(); err != nil {
+			return err
+		}
 	}
 	// A move whose source is gone has ended. A source whose folder or root can't be found is not known to be gone: its volume
 	// may not be mounted.
-	if s.published && (missing == nil || gone(missing) || !s.removes()) {
+	if s.published != nil && (missing == nil || gone(missing) || !s.removes()) {
 		return nil
 	}
 	return missing
@@ -66,7 +76,7 @@ func (s *site) complete(e *Engine) (err error) {
 
 // removes reports whether the run has a source to remove after the publish.
 func (s *site) removes() bool {
-	return s.spec.Mode == transfer.Move && s.spec.Intent.Method != transfer.Rename
+	return s.spec.Mode == transfer.Move && s.published.Method != transfer.Rename
 }
 
 // gone reports whether err says that the source's own name is missing in a folder that was found.
@@ -92,30 +102,119 @@ func (s *site) apart() error {
 	if err != nil {
 		return failure.AtSource("stat", path.Dir(s.spec.Source), err)
 	}
-	if same(here, there.Device, there.Inode) {
+	if here.Device == there.Device && here.Inode == there.Inode {
 		return failure.New(failure.SourceInsideDestination, s.spec.Source,
 			"The source already lies in the destination: "+s.spec.Source)
 	}
 	return nil
 }
 
+// look finds what earlier runs of the job have left.
+func (s *site) look() error {
+	names, err := staging.OfJob(s.place.Dir, s.spec.Run)
+	for _, name := range names {
+		var l staging.Leaving
+		if l, err = staging.Look(s.place.Dir, name, path.Base(s.spec.Source)); err != nil {
+			break
+		}
+		s.leavings = append(s.leavings, l)
+	}
+	return failure.AtDestination("look for earlier runs", s.spec.Destination, err)
+}
+
 // safe is safe mode: whatever has the final name stays, even a dangling link.
 func (s *site) safe() error {
-	if len(s.place.Missing) > 0 {
-		return nil
-	}
 	info, err := s.place.Dir.Lstat(path.Base(s.spec.Source))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return s.notTakenAway()
 	}
 	if err != nil {
 		return failure.AtDestination("stat", s.spec.FinalPath(), err)
 	}
-	if intent := s.spec.Intent; intent != nil && recognised(info, *intent) {
-		s.published = true
+	if s.recognise(info) {
 		return nil
 	}
+	if s.halfway, err = s.publishedHalfway(info); err != nil || s.halfway {
+		return err
+	}
 	return destinationExists(s.spec)
+}
+
+// recognise finds out whether an earlier run has published what has the final name: by the manifest it left, or else by
+// the recorded intent. Inode numbers are used again, so that without a manifest a copy's proves nothing; a move has the
+// state of its source to show for it. The device is no part of it where a manifest proves the rest: network file systems
+// give it anew with each mount.
+func (s *site) recognise(info endpoint.Info) bool {
+	for i, l := range s.leavings {
+		if end := l.Summary.End; l.Published() && end.Inode == info.Inode {
+			s.by = &s.leavings[i]
+			s.published = intentOf(s.spec, *s.by)
+			return true
+		}
+	}
+	intent := s.spec.Intent
+	if intent == nil || intent.Inode != info.Inode || s.spec.Mode != transfer.Move ||
+		intent.Method == transfer.Rename && intent.Device != info.Device {
+		return false
+	}
+	s.published = intent
+	return true
+}
+
+// intentOf is what the run that left l must have recorded before it published.
+func intentOf(spec transfer.Spec, l staging.Leaving) *transfer.Intent {
+	end := l.Summary.End
+	intent := transfer.Intent{Path: spec.FinalPath(), Device: end.Device, Inode: end.Inode, Method: transfer.Copied,
+		Files: end.Files, Bytes: end.Bytes}
+	if l.Summary.Begin.Archive {
+		intent.Method = transfer.Archive
+	}
+	return &intent
+}
+
+// publishedHalfway reports whether a run was cut short between the two steps in which it publishes a folder where no
+// single one can: its own staging is complete, and the final name stands for an empty folder as it makes it.
+func (s *site) publishedHalfway(info endpoint.Info) (bool, error) {
+	if info.Type != endpoint.Folder || info.Mode != 0o700 {
+		return false, nil
+	}
+	for _, l := range s.leavings {
+		if l.Summary.End == nil || !l.Holds {
+			continue
+		}
+		empty, err := isEmpty(s.place.Dir, path.Base(s.spec.Source))
+		return empty, failure.AtDestination("list", s.spec.FinalPath(), err)
+	}
+	return false, nil
+}
+
+func isEmpty(in endpoint.Dir, name string) (bool, error) {
+	dir, err := in.OpenDir(name)
+	if err != nil {
+		return false, err
+	}
+	defer dir.Close()
+	empty := true
+	err = dir.List(func(endpoint.Entry) error { empty = false; return nil })
+	return empty, err
+}
+
+// notTakenAway refuses to begin afresh when an earlier run has published and the result is not there any more. A move may
+// have removed a part of its source by then: what is left of it is not the whole, and must not be told as such.
+func (s *site) notTakenAway() error {
+	if s.spec.Mode != transfer.Move {
+		return nil
+	}
+	for _, l := range s.leavings {
+		if !l.Published() {
+			continue
+		}
+		f := failure.New(failure.SourceNotRemoved, s.spec.Source, "An earlier run of this job published "+s.spec.FinalPath()+
+			", and someone has taken it away since; the rest of the source stays: "+s.spec.Source)
+		f.Hint = "Find out where " + s.spec.FinalPath() + " went. If it is complete there, remove the rest of the source by hand."
+		return f
+	}
+	return nil
 }
 
 func (s *site) close() {
@@ -127,14 +226,4 @@ func (s *site) close() {
 
 func destinationExists(spec transfer.Spec) error {
 	return failure.New(failure.DestinationExists, spec.FinalPath(), "Destination already exists: "+spec.FinalPath())
-}
-
-// recognised reports whether info may be what an earlier run published. The device is no part of it where a manifest proves
-// the rest (see resume): network file systems give it anew with each mount.
-func recognised(info endpoint.Info, intent transfer.Intent) bool {
-	return info.Inode == intent.Inode && (intent.Method != transfer.Rename || info.Device == intent.Device)
-}
-
-func same(info endpoint.Info, device, inode uint64) bool {
-	return info.Device == device && info.Inode == inode
 }

@@ -8,17 +8,14 @@ import (
 	"syscall"
 
 	"github.com/cespare/xxhash/v2"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/tree"
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/manifest"
+	"github.com/ketter/ketter/engine/pump"
 	"github.com/ketter/ketter/engine/transfer"
 )
-
-// chunk is how many records go to a verifier at once: neighbours share folders.
-const chunk = 64
 
 // verify proves what was staged against the manifest. With None nothing is proven, and nothing is told.
 func (r *run) verify(ctx context.Context) error {
@@ -42,71 +39,31 @@ func (r *run) verify(ctx context.Context) error {
 }
 
 func (r *run) verifyAll(ctx context.Context, records *manifest.Reader) error {
-	group, ctx := errgroup.WithContext(ctx)
-	chunks := make(chan []manifest.Record, r.engine.parallel)
-	for range r.engine.parallel {
-		group.Go(func() error {
-			v := verifier{ctx: ctx, find: tree.NewFinder(r.stage.Data()), spec: r.spec, count: r.watch.count}
-			defer v.find.Close()
-			for records := range chunks {
-				if err := v.all(records); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	group.Go(func() error {
-		defer close(chunks)
-		return r.deal(ctx, records, chunks)
+	err := each(ctx, r.parallel, records, func(ctx context.Context) worker {
+		return &verifier{ctx: ctx, run: r, find: tree.NewFinder(r.stage.Data())}
 	})
-	return group.Wait()
-}
-
-// deal hands out the records of a manifest that must be whole.
-func (r *run) deal(ctx context.Context, records *manifest.Reader, chunks chan<- []manifest.Record) error {
-	for more := true; more; {
-		batch := make([]manifest.Record, 0, chunk)
-		for len(batch) < chunk {
-			record, err := records.Next()
-			if errors.Is(err, io.EOF) {
-				more = false
-				break
-			}
-			if err != nil {
-				return failure.AtDestination("read manifest", r.stage.Dir().Path(), err)
-			}
-			batch = append(batch, record)
-		}
-		select {
-		case chunks <- batch:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	if manifest.CutShort(err) {
+		return failure.AtDestination("read manifest", r.stage.Dir().Path(), err)
 	}
-	return nil
+	return err
 }
 
 // verifier proves one name after the other.
 type verifier struct {
 	ctx    context.Context
+	run    *run
 	find   *tree.Finder
-	spec   transfer.Spec
-	count  func(files, bytes int64)
 	buffer []byte
 }
 
-func (v *verifier) all(records []manifest.Record) error {
-	for _, record := range records {
-		if err := v.ctx.Err(); err != nil {
-			return err
-		}
-		if err := v.one(record); err != nil {
-			return v.mismatch(record, err)
-		}
-		if record.Type != endpoint.Folder {
-			v.count(1, 0)
-		}
+func (v *verifier) close() { v.find.Close() }
+
+func (v *verifier) one(record numbered) error {
+	if err := v.prove(record.Record); err != nil {
+		return v.mismatch(record.Record, err)
+	}
+	if record.Type != endpoint.Folder {
+		v.run.watch.count(1, 0)
 	}
 	return nil
 }
@@ -116,12 +73,15 @@ type different string
 
 func (d different) Error() string { return string(d) }
 
-func (v *verifier) one(record manifest.Record) error {
+func (v *verifier) prove(record manifest.Record) error {
 	dir, name, err := v.find.Find(record.Path)
 	if err != nil {
 		return err
 	}
-	if record.Type == endpoint.File && v.spec.Verify == transfer.Checksum {
+	if record.Type == endpoint.File && v.run.spec.Verify == transfer.Checksum {
+		if record.Linked && !record.Hashed {
+			return v.further(dir, name, record)
+		}
 		return v.digest(dir, name, record)
 	}
 	info, err := dir.Lstat(name)
@@ -143,6 +103,16 @@ func (v *verifier) one(record manifest.Record) error {
 	return nil
 }
 
+// further proves a further name of a file that is proven under its first one.
+func (v *verifier) further(dir endpoint.Dir, name string, record manifest.Record) error {
+	same, err := v.run.keep.Links.Same(record, dir, name)
+	if err == nil && !same {
+		err = different("it is not the file that its other names are")
+	}
+	v.run.watch.count(0, record.Size)
+	return err
+}
+
 // digest reads a file again, from the storage where the system lets it.
 func (v *verifier) digest(dir endpoint.Dir, name string, record manifest.Record) error {
 	in, err := dir.Open(name)
@@ -151,26 +121,11 @@ func (v *verifier) digest(dir endpoint.Dir, name string, record manifest.Record)
 	}
 	defer in.Close()
 	_ = in.DropCache() // best effort, says the endpoint
-	if v.buffer == nil {
-		v.buffer = make([]byte, 256<<10)
-	}
-	digest, size := xxhash.New(), int64(0)
-	for {
-		if err := v.ctx.Err(); err != nil {
-			return err
-		}
-		n, err := in.Read(v.buffer)
-		digest.Write(v.buffer[:n]) // never fails
-		size += int64(n)
-		v.count(0, int64(n))
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-	}
+	digest := xxhash.New()
+	size, err := v.read(in, digest, record)
 	switch {
+	case err != nil:
+		return err
 	case size != record.Size:
 		return different(fmt.Sprintf("it has %d bytes instead of %d", size, record.Size))
 	case !record.Hashed || digest.Sum64() != record.Digest:
@@ -179,9 +134,45 @@ func (v *verifier) digest(dir endpoint.Dir, name string, record manifest.Record)
 	return nil
 }
 
+// read returns how many bytes the file has, or more than the record says.
+func (v *verifier) read(in endpoint.Reader, digest *xxhash.Digest, record manifest.Record) (size int64, err error) {
+	if record.Size >= 2*pump.ChunkSize {
+		return v.readLarge(in, digest, record)
+	}
+	if v.buffer == nil {
+		v.buffer = make([]byte, 256<<10)
+	}
+	for {
+		if err := v.ctx.Err(); err != nil {
+			return size, err
+		}
+		n, err := in.Read(v.buffer)
+		digest.Write(v.buffer[:n])
+		size += int64(n)
+		v.run.watch.count(0, int64(n))
+		if errors.Is(err, io.EOF) || size > record.Size {
+			return size, nil
+		}
+		if err != nil {
+			return size, err
+		}
+	}
+}
+
+// readLarge reads ahead while it hashes.
+func (v *verifier) readLarge(in endpoint.Reader, digest *xxhash.Digest, record manifest.Record) (int64, error) {
+	info, err := in.Info()
+	if err != nil || info.Size != record.Size {
+		return info.Size, err
+	}
+	err = pump.Run(v.ctx, pump.Work{In: in, Size: record.Size, Sums: []io.Writer{digest}, Staged: true,
+		Source: tree.Join(v.run.spec.Destination, record.Path), InFlight: min(v.run.parallel, 16), Count: func(bytes int64) { v.run.watch.count(0, bytes) }})
+	return record.Size, err
+}
+
 // mismatch tells what is missing or different from what could not be read.
 func (v *verifier) mismatch(record manifest.Record, err error) error {
-	final := v.spec.Destination + "/" + record.Path
+	final := tree.Join(v.run.spec.Destination, record.Path)
 	for _, gone := range []syscall.Errno{syscall.ENOENT, syscall.ENOTDIR, syscall.ELOOP, syscall.EISDIR} {
 		if errors.Is(err, gone) {
 			err = different("it is missing")

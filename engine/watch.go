@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ketter/ketter/engine/planner"
 	"github.com/ketter/ketter/engine/transfer"
 )
 
@@ -16,26 +17,25 @@ const progressEvery = 250 * time.Millisecond
 // never twice at once.
 type watch struct {
 	obs  transfer.Observer
+	now  func() time.Time
 	busy sync.Mutex // held while the observer is called
 
-	phase        sync.Mutex // guards begun
-	begun        transfer.Progress
 	files, bytes atomic.Int64
+
+	mu         sync.Mutex // guards what is below
+	phase      transfer.Progress
+	phaseBegan time.Time
+	forecast   forecast
 
 	done    chan struct{}
 	stopped sync.WaitGroup
-	muted   bool
-	outer   *watch
 }
 
-func startWatch(obs transfer.Observer) *watch {
-	w := &watch{obs: obs, done: make(chan struct{})}
+func startWatch(obs transfer.Observer, plan planner.Plan, method transfer.Method, now func() time.Time) *watch {
+	w := &watch{obs: obs, now: now, forecast: newForecast(plan, method, now()), done: make(chan struct{})}
 	w.stopped.Go(w.tell)
 	return w
 }
-
-// mute returns a watch for a part of the run that the observer isn't to know of: what it counts counts, the rest is lost.
-func (w *watch) mute() *watch { return &watch{muted: true, outer: w} }
 
 func (w *watch) tell() {
 	ticker := time.NewTicker(progressEvery)
@@ -58,51 +58,58 @@ func (w *watch) stop() {
 }
 
 func (w *watch) progress() {
-	w.phase.Lock()
-	p := w.begun
-	w.phase.Unlock()
+	p := w.snapshot()
 	if p.Phase == "" {
 		return
 	}
-	p.FilesDone, p.BytesDone = w.files.Load(), w.bytes.Load()
 	w.busy.Lock()
 	defer w.busy.Unlock()
 	w.obs.Progress(p)
 }
 
+func (w *watch) snapshot() transfer.Progress {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p, now := w.phase, w.now()
+	p.FilesDone, p.BytesDone = w.files.Load(), w.bytes.Load()
+	if seconds := now.Sub(w.phaseBegan).Seconds(); seconds > 1 {
+		p.BytesPerSecond = float64(p.BytesDone) / seconds
+	}
+	p.Left = w.forecast.left(p, now)
+	return p
+}
+
 // begin starts counting afresh for a phase.
 func (w *watch) begin(phase transfer.Phase, files, bytes int64) {
-	if w.muted {
-		return
-	}
-	w.phase.Lock()
-	defer w.phase.Unlock()
-	w.begun = transfer.Progress{Phase: phase, FilesTotal: files, BytesTotal: bytes}
-	w.files.Store(0)
-	w.bytes.Store(0)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	last := w.phase
+	last.FilesDone, last.BytesDone = w.files.Swap(0), w.bytes.Swap(0)
+	w.forecast.ended(last)
+	w.phase = transfer.Progress{Phase: phase, FilesTotal: files, BytesTotal: bytes}
+	w.phaseBegan = w.now()
 }
 
 func (w *watch) count(files, bytes int64) {
-	if w.muted {
-		w = w.outer
-	}
 	w.files.Add(files)
 	w.bytes.Add(bytes)
 }
 
+// skip counts what needs no work in this phase.
+func (w *watch) skip(files, bytes int64) {
+	w.count(files, bytes)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.forecast.skip(files, bytes)
+}
+
 func (w *watch) event(ctx context.Context, kind transfer.EventKind, message string, figures transfer.Figures) error {
-	if w.muted {
-		return nil
-	}
 	w.busy.Lock()
 	defer w.busy.Unlock()
 	return w.obs.Event(ctx, transfer.Event{Kind: kind, Message: message, Figures: figures})
 }
 
 func (w *watch) beforePublish(ctx context.Context, intent transfer.Intent) error {
-	if w.muted {
-		return nil
-	}
 	w.busy.Lock()
 	defer w.busy.Unlock()
 	return w.obs.BeforePublish(ctx, intent)

@@ -4,6 +4,10 @@ package direct
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -11,153 +15,182 @@ import (
 	"github.com/ketter/ketter/engine/endpoint/tree"
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/manifest"
+	"github.com/ketter/ketter/engine/staging"
 )
 
 // Sink takes the record of each name as it is done; that of a folder after those of all it holds. It may be called by
 // several goroutines.
 type Sink interface {
 	Add(record manifest.Record) error
+	AddPartial(partial manifest.Partial) error
+}
+
+// Earlier is what an earlier run has left for this one.
+type Earlier interface {
+	// Folder opens what it left of the folder called path, nil if nothing; that of path "" stays open. Every file in it is
+	// proven and recorded.
+	Folder(path string) (endpoint.Dir, error)
+	// Rest returns the file called path as far as it is proven, nil if that is not known.
+	Rest(path string) (*Rest, error)
+}
+
+// Rest is a file that an earlier run did not finish.
+type Rest struct {
+	manifest.Partial
+	Dir   endpoint.Dir
+	Name  string
+	Close func() // lets go of Dir
 }
 
 // Options is how to copy.
 type Options struct {
 	Parallel int  // files in flight at once, at least 1
 	Hash     bool // hash each file as it is read
-	SyncEach bool // make each file and folder durable by itself
+	Keep     staging.Keep
 	Sink     Sink
 	Count    func(files, bytes int64) // told what was done since it was last called, by several goroutines
+	Earlier  Earlier                  // nil when there is nothing
 }
 
 // Copy copies root into data, under its own name. The mode and modification time of root's own folder are left to the
 // caller, since a folder that its owner can't write to can't be renamed any more.
 func Copy(ctx context.Context, root *tree.Root, data endpoint.Dir, options Options) error {
-	if root.Folder == nil {
-		c := copier{options: options}
-		return c.file(ctx, task{from: root.Parent, to: data, name: root.Name, path: root.Name})
-	}
-	return copyTree(ctx, root, data, options)
-}
-
-// copyTree walks in one goroutine, which makes the folders, while others copy the files.
-func copyTree(ctx context.Context, root *tree.Root, data endpoint.Dir, options Options) error {
 	group, ctx := errgroup.WithContext(ctx)
-	tasks := make(chan task, 2*options.Parallel)
-	for range options.Parallel {
-		group.Go(func() error {
-			c := copier{options: options}
-			for t := range tasks {
-				if err := c.run(ctx, t); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+	group.SetLimit(options.Parallel)
+	c := &copier{ctx: ctx, options: options, data: data, group: group, large: make(chan struct{}, largeFiles)}
+	if root.Folder == nil {
+		f := &folder{from: root.Parent, to: data}
+		return c.openEarlier(f, func() error { return c.entry(f, endpoint.Entry{Name: root.Name}) })
 	}
-	group.Go(func() error {
-		defer close(tasks)
-		return tree.Walk(ctx, root, &builder{ctx: ctx, options: options, data: data, tasks: tasks})
-	})
-	err := group.Wait()
-	for t := range tasks { // what a failure left, so that its folders are closed
-		t.folder.abandon()
+	err := tree.Walk[*folder](ctx, root, c, options.Parallel)
+	if others := group.Wait(); err == nil || ctx.Err() != nil && others != nil {
+		err = others // the walk was only told to stop
 	}
 	return err
 }
 
-// task is a file or symbolic link to copy.
-type task struct {
-	folder   *folder // nil when there is no tree
-	from, to endpoint.Dir
-	name     string
-	path     string // relative, as in the manifest
-	link     bool
-}
-
-// builder is the Visitor that makes the folders and hands out the tasks.
-type builder struct {
+// copier is the Visitor that makes the folders and copies what is in them, in batches of which as many are under way as
+// the group allows; whoever finds no place in it does the work itself.
+type copier struct {
 	ctx     context.Context
 	options Options
 	data    endpoint.Dir
-	tasks   chan<- task
+	group   *errgroup.Group
+	large   chan struct{} // one for each large file under way: each takes memory and several requests
+	noClone atomic.Bool   // the storages share no blocks
+	noRange atomic.Bool   // nor do they copy by themselves
 }
 
-func (b *builder) Enter(parent *folder, name string, from endpoint.Dir, info endpoint.Info) (*folder, error) {
-	f := &folder{options: &b.options, parent: parent, name: name, path: name, info: info, from: from, in: b.data}
+// batch is how many names are copied by one goroutine.
+const batch = 8
+
+func (c *copier) Enter(parent *folder, name string, from endpoint.Dir, info endpoint.Info) (*folder, error) {
+	f := &folder{parent: parent, name: name, path: name, from: from, in: c.data}
 	if parent != nil {
 		f.in, f.path = parent.to, parent.path+"/"+name
 	}
-	if err := f.make(); err != nil {
+	f.record = manifest.Of(f.path, info)
+	if err := c.openEarlier(f, f.make); err != nil {
 		from.Close()
 		return nil, err
-	}
-	f.users.Store(1)
-	if parent != nil {
-		parent.users.Add(1)
 	}
 	return f, nil
 }
 
-func (b *builder) Entry(f *folder, entry endpoint.Entry) error {
-	f.users.Add(1)
-	t := task{folder: f, from: f.from, to: f.to, name: entry.Name, path: f.path + "/" + entry.Name,
-		link: entry.Type == endpoint.Symlink}
-	select {
-	case b.tasks <- t:
-		return nil
-	case <-b.ctx.Done():
-		f.abandon()
-		return b.ctx.Err()
+// openEarlier opens what an earlier run left of a folder, and goes on.
+func (c *copier) openEarlier(f *folder, next func() error) (err error) {
+	if c.options.Earlier != nil {
+		if f.earlier, err = c.options.Earlier.Folder(f.path); err != nil {
+			return failure.AtDestination("open what an earlier run left of", f.path, err)
+		}
 	}
+	if err = next(); err != nil && f.earlier != nil {
+		f.earlier.Close()
+	}
+	return err
 }
 
-func (b *builder) Leave(f *folder) error {
-	if b.ctx.Err() != nil {
-		f.abandon()
+func (c *copier) Entry(f *folder, entry endpoint.Entry) error {
+	f.names = append(f.names, entry)
+	if len(f.names) < batch {
 		return nil
 	}
-	return f.release()
+	return c.flush(f)
 }
 
-// copier copies one name after the other; it holds what can be used again.
-type copier struct {
-	options Options
-	buffer  []byte
+// flush lets somebody copy the names that have come together.
+func (c *copier) flush(f *folder) error {
+	names := f.names
+	f.names = nil
+	if len(names) == 0 {
+		return nil
+	}
+	f.busy.Add(1)
+	do := func() error {
+		defer f.busy.Done()
+		for _, entry := range names {
+			if err := c.entry(f, entry); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if c.group.TryGo(do) {
+		return nil
+	}
+	return do()
 }
 
-func (c *copier) run(ctx context.Context, t task) error {
-	if err := ctx.Err(); err != nil {
-		t.folder.abandon()
+// Leave waits for what others still copy into the folder.
+func (c *copier) Leave(f *folder) error {
+	defer f.close()
+	err := c.flush(f)
+	f.busy.Wait()
+	if err != nil {
 		return err
 	}
-	do := c.file
-	if t.link {
-		do = c.symlink
-	}
-	if err := do(ctx, t); err != nil {
-		t.folder.abandon()
+	if err := c.ctx.Err(); err != nil {
 		return err
 	}
-	return t.folder.release()
+	return c.finish(f)
 }
 
-func (c *copier) symlink(_ context.Context, t task) error {
-	source, destination := tree.Join(t.from.Path(), t.name), tree.Join(t.to.Path(), t.name)
-	info, err := t.from.Lstat(t.name)
+func (c *copier) entry(f *folder, entry endpoint.Entry) error {
+	if err := c.ctx.Err(); err != nil {
+		return err
+	}
+	if f.earlier != nil {
+		err := f.earlier.Rename(entry.Name, f.to, entry.Name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return failure.AtDestination("take over", tree.Join(f.to.Path(), entry.Name), err)
+		}
+	}
+	if entry.Type == endpoint.Symlink {
+		return c.symlink(f, entry.Name)
+	}
+	return c.file(f, entry.Name)
+}
+
+func (c *copier) symlink(f *folder, name string) error {
+	source, destination := tree.Join(f.from.Path(), name), tree.Join(f.to.Path(), name)
+	info, err := f.from.Lstat(name)
 	if err != nil {
 		return tree.AtListed("stat", source, err)
 	}
-	record := manifest.Of(t.path, info)
-	if record.Target, err = t.from.Readlink(t.name); err != nil {
+	record := manifest.Of(f.below(name), info)
+	if record.Target, err = f.from.Readlink(name); err != nil {
 		return tree.AtListed("read link", source, err)
 	}
-	if err := t.to.Symlink(record.Target, t.name); err != nil {
+	if err := f.to.Symlink(record.Target, name); err != nil {
 		return failure.AtDestination("make link", destination, err)
 	}
-	if err := t.to.SetModTime(t.name, info.ModAt); err != nil {
+	if err := f.to.SetModTime(name, info.ModAt); err != nil {
 		return failure.AtDestination("set time", destination, err)
 	}
 	c.options.Count(1, 0)
 	return failure.AtDestination("record", destination, c.options.Sink.Add(record))
 }
 
-var _ tree.Visitor[*folder] = (*builder)(nil)
+var _ tree.Visitor[*folder] = (*copier)(nil)
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}

@@ -1,7 +1,6 @@
 package direct
 
 import (
-	"context"
 	"errors"
 	"io"
 
@@ -14,127 +13,138 @@ import (
 )
 
 const (
-	smallBuffer = 64 << 10
-	largeBuffer = 1 << 20
+	bufferSize = 256 << 10 // stays in a core's cache between read, hash and write
+	// largeSize is from when on a file is worth several requests at once, and being continued by a later run.
+	largeSize = 8 << 20
+	// askSize is from when on asking the storage to copy by itself may save more than it costs.
+	askSize = 64 << 10
 )
 
-func (c *copier) file(ctx context.Context, t task) error {
-	path := tree.Join(t.from.Path(), t.name)
-	in, err := t.from.Open(t.name)
+func (c *copier) file(f *folder, name string) error {
+	path := tree.Join(f.from.Path(), name)
+	in, err := f.from.Open(name)
 	if err != nil {
 		return tree.AtListed("open", path, err)
 	}
 	defer in.Close()
-	before, err := in.Info()
+	info, err := in.Info()
 	if err != nil {
 		return failure.AtSource("stat", path, err)
 	}
-	if before.Type != endpoint.File {
+	if info.Type != endpoint.File {
 		return tree.Unsupported(path)
 	}
-	out, err := t.to.Create(t.name)
-	if err != nil {
-		return failure.AtDestination("create", tree.Join(t.to.Path(), t.name), err)
+	one := file{copier: c, in: in, source: path, to: f.to, name: name, target: tree.Join(f.to.Path(), name),
+		record: manifest.Of(f.below(name), info), sparse: info.Allocated < info.Size}
+	if c.options.Keep.Xattrs {
+		if one.record.Xattrs, err = in.Xattrs(); err != nil {
+			return failure.AtSource("read attributes", path, err)
+		}
 	}
-	defer out.Close()
-	f := file{copier: c, in: in, out: out, source: path, destination: tree.Join(t.to.Path(), t.name),
-		record: manifest.Of(t.path, before)}
-	if err := f.copy(ctx); err != nil {
+	made, err := c.options.Keep.Links.Do(one.record, f.to, name, one.make)
+	if err != nil || made {
 		return err
 	}
-	return failure.AtDestination("record", f.destination, c.options.Sink.Add(f.record))
+	return one.linked()
 }
 
 // file is one file being copied.
 type file struct {
 	*copier
-	in                  endpoint.Reader
-	out                 endpoint.Writer
-	source, destination string
-	record              manifest.Record
+	in             endpoint.Reader
+	out            endpoint.Writer
+	to             endpoint.Dir
+	name           string
+	source, target string // paths, for messages
+	record         manifest.Record
+	sparse         bool
+	digest         *xxhash.Digest // nil when nothing is hashed
+	from           int64          // where to begin: an earlier run has done what is before
 }
 
-func (f *file) copy(ctx context.Context) error {
-	left := f.record.Size
-	if !f.options.Hash && f.record.Size > smallBuffer { // below it, asking costs more than it saves
-		var err error
-		if left, err = f.byStorage(ctx); err != nil {
-			return err
-		}
-	}
-	if err := f.byHand(ctx, left); err != nil {
+func (f *file) make() error {
+	if err := f.open(); err != nil {
 		return err
+	}
+	defer f.out.Close()
+	if err := f.bytes(); err != nil {
+		return err
+	}
+	if f.digest != nil {
+		f.record.Hashed, f.record.Digest = true, f.digest.Sum64()
 	}
 	if err := f.unchanged(); err != nil {
 		return err
 	}
-	return f.finish()
-}
-
-// byStorage lets the storage copy, and returns how many bytes it has left: all of them if it can't. Some network file
-// systems end short of the end of the file (copy_file_range(2) says so of FUSE), so what is left is read by hand.
-func (f *file) byStorage(ctx context.Context) (left int64, err error) {
-	const step = 64 << 20 // bytes between two looks at ctx
-	for left = f.record.Size; left > 0; {
-		if err := ctx.Err(); err != nil {
-			return left, err
-		}
-		n, err := f.out.CopyFrom(f.in, min(left, step))
-		if errors.Is(err, errors.ErrUnsupported) && left == f.record.Size {
-			return left, nil
-		}
-		if err != nil {
-			return left, failure.AtDestination("copy", f.destination, err)
-		}
-		if n == 0 {
-			break
-		}
-		left -= n
-		f.options.Count(0, n)
-	}
-	return left, nil
-}
-
-// byHand reads exactly what is left of the size the file had: what has grown since is told by unchanged.
-func (f *file) byHand(ctx context.Context, left int64) error {
-	digest := xxhash.New()
-	buffer := f.bufferFor(left)
-	for left > 0 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, err := f.in.Read(buffer[:min(left, int64(len(buffer)))])
-		if errors.Is(err, io.EOF) {
-			return tree.Changed(f.source, "it became shorter", nil)
-		}
-		if err != nil {
-			return failure.AtSource("read", f.source, err)
-		}
-		if f.options.Hash {
-			digest.Write(buffer[:n]) // never fails
-		}
-		if _, err := f.out.Write(buffer[:n]); err != nil {
-			return failure.AtDestination("write", f.destination, err)
-		}
-		left -= int64(n)
-		f.options.Count(0, int64(n))
-	}
-	if f.options.Hash {
-		f.record.Hashed, f.record.Digest = true, digest.Sum64()
+	if err := f.options.Keep.File(f.out, f.record, f.target); err != nil {
+		return err
 	}
 	f.options.Count(1, 0)
-	return nil
+	return failure.AtDestination("record", f.target, f.options.Sink.Add(f.record))
 }
 
-func (c *copier) bufferFor(size int64) []byte {
-	want := smallBuffer
-	if size > smallBuffer {
-		want = largeBuffer
+// linked records a further name of a file that is there: it has no digest, being the same file.
+func (f *file) linked() error {
+	if err := f.unchanged(); err != nil {
+		return err
 	}
-	if len(c.buffer) < want {
-		c.buffer = make([]byte, want)
+	f.options.Count(1, f.record.Size)
+	return failure.AtDestination("record", f.target, f.options.Sink.Add(f.record))
+}
+
+// open makes the file, or takes over what an earlier run has of it.
+func (f *file) open() (err error) {
+	if f.options.Hash {
+		f.digest = xxhash.New()
 	}
-	return c.buffer
+	if f.record.Size >= largeSize && f.options.Earlier != nil {
+		if done, err := f.takeOver(); done || err != nil {
+			return err
+		}
+	}
+	f.out, err = f.to.Create(f.name)
+	return failure.AtDestination("create", f.target, err)
+}
+
+func (f *file) bytes() error {
+	if f.record.Size >= largeSize || f.record.Size >= askSize && f.sparse {
+		return f.largeBytes()
+	}
+	if f.record.Size >= askSize && f.digest == nil {
+		done, err := f.byStorage()
+		f.from += done
+		if err != nil {
+			return err
+		}
+	}
+	return f.byHand()
+}
+
+// byHand reads exactly the size the file had: what has grown since is told by unchanged.
+func (f *file) byHand() error {
+	buffer := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buffer)
+	for f.from < f.record.Size {
+		if err := f.ctx.Err(); err != nil {
+			return err
+		}
+		n, err := f.in.ReadAt(buffer[:min(f.record.Size-f.from, bufferSize)], f.from)
+		if n == 0 && errors.Is(err, io.EOF) {
+			return tree.Changed(f.source, "it became shorter", nil)
+		}
+		if n == 0 {
+			return failure.AtSource("read", f.source, err)
+		}
+		if f.digest != nil {
+			f.digest.Write(buffer[:n])
+		}
+		if _, err := f.out.WriteAt(buffer[:n], f.from); err != nil {
+			return failure.AtDestination("write", f.target, err)
+		}
+		f.from += int64(n)
+		f.options.Count(0, int64(n))
+	}
+	return nil
 }
 
 func (f *file) unchanged() error {
@@ -149,19 +159,4 @@ func (f *file) unchanged() error {
 		return tree.Changed(f.source, "it was written to", nil)
 	}
 	return nil
-}
-
-func (f *file) finish() error {
-	if err := f.out.SetMode(f.record.Mode); err != nil {
-		return failure.AtDestination("set mode", f.destination, err)
-	}
-	if err := f.out.SetModTime(f.record.ModAt); err != nil {
-		return failure.AtDestination("set time", f.destination, err)
-	}
-	if f.options.SyncEach {
-		if err := f.out.Sync(); err != nil {
-			return failure.AtDestination("sync", f.destination, err)
-		}
-	}
-	return failure.AtDestination("close", f.destination, f.out.Close())
 }

@@ -1,7 +1,7 @@
 package direct
 
 import (
-	"sync/atomic"
+	"sync"
 
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/tree"
@@ -9,17 +9,26 @@ import (
 	"github.com/ketter/ketter/engine/manifest"
 )
 
-// folder is a folder of the source and its copy. Whoever still works in it counts as a user: the walk, each task, and each
-// folder below. The last one to leave gives it its mode and modification time, which anything made in it would undo.
+// folder is a folder of the source and its copy. It is ended once all that it holds is there: anything made in it later
+// would undo its modification time, and its mode may forbid it.
 type folder struct {
-	options *Options
 	parent  *folder
 	name    string
-	path    string // relative, as in the manifest
-	info    endpoint.Info
+	path    string // relative, as in the manifest; empty for the folder that a single file is in
+	record  manifest.Record
 	from    endpoint.Dir
 	in, to  endpoint.Dir // the copy's parent, and the copy
-	users   atomic.Int32
+	earlier endpoint.Dir // what an earlier run left of the copy; nil if nothing
+
+	names []endpoint.Entry // not yet under way; by the one goroutine that lists the folder
+	busy  sync.WaitGroup   // for those that are
+}
+
+func (f *folder) below(name string) string {
+	if f.path == "" {
+		return name
+	}
+	return f.path + "/" + name
 }
 
 func (f *folder) make() error {
@@ -35,48 +44,26 @@ func (f *folder) make() error {
 	return nil
 }
 
-// release is a user's leave after success.
-func (f *folder) release() error {
-	if f == nil || f.users.Add(-1) > 0 {
-		return nil
-	}
-	if err := f.finish(); err != nil {
-		f.parent.abandon()
+func (c *copier) finish(f *folder) error {
+	if err := tree.Unchanged(f.from, f.record.ModAt); err != nil {
 		return err
 	}
-	return f.parent.release()
-}
-
-// abandon is a user's leave after a failure: the copy is worth nothing any more.
-func (f *folder) abandon() {
-	for ; f != nil && f.users.Add(-1) == 0; f = f.parent {
-		f.close()
+	if c.options.Keep.Xattrs {
+		var err error
+		if f.record.Xattrs, err = f.from.Xattrs(); err != nil {
+			return failure.AtSource("read attributes", f.from.Path(), err)
+		}
 	}
-}
-
-func (f *folder) finish() error {
-	defer f.close()
-	path := f.to.Path()
-	if err := tree.Unchanged(f.from, f.info.ModAt); err != nil {
+	if err := c.options.Keep.Folder(f.in, f.to, f.name, f.record, f.parent == nil); err != nil {
 		return err
 	}
-	if f.options.SyncEach {
-		if err := f.to.Sync(); err != nil {
-			return failure.AtDestination("sync", path, err)
-		}
-	}
-	if f.parent != nil {
-		if err := f.in.SetMode(f.name, f.info.Mode); err != nil {
-			return failure.AtDestination("set mode", path, err)
-		}
-		if err := f.in.SetModTime(f.name, f.info.ModAt); err != nil {
-			return failure.AtDestination("set time", path, err)
-		}
-	}
-	return failure.AtDestination("record", path, f.options.Sink.Add(manifest.Of(f.path, f.info)))
+	return failure.AtDestination("record", f.to.Path(), c.options.Sink.Add(f.record))
 }
 
 func (f *folder) close() {
 	f.from.Close()
 	f.to.Close()
+	if f.earlier != nil {
+		f.earlier.Close()
+	}
 }

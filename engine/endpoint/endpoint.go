@@ -61,6 +61,26 @@ type Capabilities struct {
 	Epoch string
 }
 
+// Lacks says what an endpoint of c can't hold of what comes from one of from, in the words of an event.
+func (c Capabilities) Lacks(from Capabilities) []string {
+	lacks := []string{}
+	for _, l := range []struct {
+		what     string
+		from, to bool
+	}{
+		{"permission bits", from.Modes, c.Modes}, {"hard links", from.HardLinks, c.HardLinks},
+		{"extended attributes", from.Xattrs, c.Xattrs}, {"holes of sparse files", from.Holes, c.Holes},
+	} {
+		if l.from && !l.to {
+			lacks = append(lacks, l.what)
+		}
+	}
+	if c.ModTimeStep > from.ModTimeStep {
+		lacks = append(lacks, "modification times finer than "+c.ModTimeStep.String())
+	}
+	return lacks
+}
+
 // Space is what is free to this process.
 type Space struct {
 	Bytes  uint64
@@ -98,6 +118,8 @@ type Dir interface {
 	Link(name string, to Dir, newName string) error
 	// Rename moves a name into another folder of the same endpoint. It never replaces: an existing newName is EEXIST.
 	Rename(name string, to Dir, newName string) error
+	// Publish is Rename, and reports whether the storage needed several steps, of which none replaces.
+	Publish(name string, to Dir, newName string) (inSteps bool, err error)
 	Remove(name string) error
 	RemoveDir(name string) error
 	// CanRemove reports, without trying, why this process could not remove name from the folder, nil if it could. With

@@ -51,6 +51,12 @@ func (r Record) Unchanged(info endpoint.Info) bool {
 	return same && r.Size == info.Size && r.ModAt.Equal(info.ModAt)
 }
 
+// SameFile reports whether two records are of the same file in the same state.
+func (r Record) SameFile(other Record) bool {
+	return r.Type == other.Type && r.Inode == other.Inode && r.Size == other.Size && r.Mode == other.Mode &&
+		r.ModAt.Equal(other.ModAt)
+}
+
 // Begin opens a manifest: what its run did, and when what it wrote can be relied upon.
 type Begin struct {
 	Version  int    `json:"version"`

@@ -8,8 +8,9 @@ import (
 // Summary is what can be said of a manifest as a whole, be it complete or cut short.
 type Summary struct {
 	Begin    Begin
-	End      *End // nil when it was cut short
-	Synced   int64
+	End      *End   // nil when it was cut short
+	Last     Record // of a complete one: the top
+	Synced   int64  // so many lines are on the storage, and what they tell of
 	partials map[string]reached
 }
 
@@ -30,15 +31,19 @@ func Summarise(in io.Reader) (Summary, error) {
 			if len(s.partials) > 0 {
 				delete(s.partials, record.Path)
 			}
+			s.Last = record
 			continue
 		}
 		s.Begin, s.End, s.Synced = r.begin, r.end, r.synced
-		if errors.Is(err, io.EOF) || errors.Is(err, ErrTruncated) || errors.Is(err, errMalformed) {
+		if CutShort(err) || errors.Is(err, io.EOF) {
 			return s, nil
 		}
 		return s, err
 	}
 }
+
+// CutShort reports whether err only says that a manifest isn't whole.
+func CutShort(err error) bool { return errors.Is(err, ErrTruncated) || errors.Is(err, errMalformed) }
 
 // Proven reports whether what a line tells of is known to be on the storage as it was written, in the present epoch.
 func (s Summary) Proven(line int64, epoch string) bool {
@@ -52,4 +57,15 @@ func (s Summary) Proven(line int64, epoch string) bool {
 func (s Summary) Partial(path, epoch string) (Partial, bool) {
 	p, ok := s.partials[path]
 	return p.Partial, ok && s.Proven(p.line, epoch)
+}
+
+// PartialBytes is how much of files that were not done is there for sure, in the present epoch.
+func (s Summary) PartialBytes(epoch string) int64 {
+	var sum int64
+	for _, p := range s.partials {
+		if s.Proven(p.line, epoch) {
+			sum += p.Offset
+		}
+	}
+	return sum
 }

@@ -4,6 +4,7 @@ package planner
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ketter/ketter/engine/transfer"
@@ -36,6 +37,10 @@ type Plan struct {
 	AvgSize  int64 // Bytes / Files, rounded down
 	Elapsed  time.Duration
 
+	// Lacks is what the destination can't hold, of what such sources may have: it arrives without. Symbolic links are none
+	// of it: a source that has some can't be transferred to where there are none.
+	Lacks []string
+
 	// Unremovable is a folder of the source whose contents this process may not remove, "" if there is none. Only a move
 	// that can't be a rename minds.
 	Unremovable string
@@ -43,9 +48,13 @@ type Plan struct {
 
 // Event is how the verdict is told.
 func (p Plan) Event() transfer.Event {
+	message := fmt.Sprintf("%s: %s", p.Strategy, p.Reason)
+	if len(p.Lacks) > 0 {
+		message += " The destination can't hold: " + strings.Join(p.Lacks, ", ") + "."
+	}
 	return transfer.Event{
 		Kind:    transfer.EventStrategyDecision,
-		Message: fmt.Sprintf("%s: %s", p.Strategy, p.Reason),
+		Message: message,
 		Figures: transfer.Figures{
 			"strategy":       string(p.Strategy),
 			"forced":         p.Forced,
@@ -55,6 +64,7 @@ func (p Plan) Event() transfer.Event {
 			"total_bytes":    p.Bytes,
 			"avg_size_bytes": p.AvgSize,
 			"seconds":        p.Elapsed.Seconds(),
+			"lacks":          p.Lacks,
 		},
 	}
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/tree"
-	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/transfer"
 )
 
@@ -17,12 +16,16 @@ type Source struct {
 	tree.Root
 	// Avoid is the destination's folder. A source that holds it can't be transferred into it.
 	Avoid endpoint.Info
+	// Lacks is what the destination can't hold.
+	Lacks []string
+	// Parallel is how many names are looked at at once, at least 1.
+	Parallel int
 }
 
 // DecideStrategy counts the source and decides. It finds what can't be transferred before anything is written.
 func DecideStrategy(ctx context.Context, source *Source, spec transfer.Spec, policy Policy) (Plan, error) {
 	began := time.Now()
-	plan := Plan{Spec: spec, IsFolder: source.Info.Type == endpoint.Folder}
+	plan := Plan{Spec: spec, IsFolder: source.Info.Type == endpoint.Folder, Lacks: source.Lacks}
 	if err := count(ctx, source, &plan); err != nil {
 		return Plan{}, err
 	}
@@ -68,52 +71,8 @@ func count(ctx context.Context, source *Source, plan *Plan) error {
 		plan.Files, plan.Bytes = 1, source.Info.Size
 		return nil
 	case endpoint.Folder:
-		return tree.Walk(ctx, &source.Root, &counter{plan: plan, avoid: source.Avoid})
+		return countTree(ctx, source, plan)
 	default:
 		return tree.Unsupported(source.Path)
 	}
-}
-
-// counter is the Visitor that fills a plan.
-type counter struct {
-	plan  *Plan
-	avoid endpoint.Info
-}
-
-func (c *counter) Enter(_ *counted, _ string, dir endpoint.Dir, info endpoint.Info) (*counted, error) {
-	c.plan.Folders++
-	if info.Device == c.avoid.Device && info.Inode == c.avoid.Inode {
-		dir.Close()
-		return nil, failure.New(failure.DestinationInsideSource, dir.Path(),
-			"The destination lies inside the source: "+dir.Path())
-	}
-	return &counted{dir: dir}, nil
-}
-
-func (c *counter) Entry(folder *counted, entry endpoint.Entry) error {
-	c.plan.Files++
-	if !folder.asked && c.plan.Spec.Mode == transfer.Move && c.plan.Unremovable == "" {
-		folder.asked = true
-		if folder.dir.CanRemove(entry.Name, true) != nil {
-			c.plan.Unremovable = folder.dir.Path()
-		}
-	}
-	if entry.Type == endpoint.Symlink {
-		c.plan.Symlinks++
-		return nil
-	}
-	info, err := folder.dir.Lstat(entry.Name)
-	if err != nil {
-		return tree.AtListed("stat", tree.Join(folder.dir.Path(), entry.Name), err)
-	}
-	c.plan.Bytes += info.Size
-	return nil
-}
-
-func (c *counter) Leave(folder *counted) error { return folder.dir.Close() }
-
-// counted is a folder being counted.
-type counted struct {
-	dir   endpoint.Dir
-	asked bool // whether its contents can be removed
 }

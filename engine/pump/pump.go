@@ -28,6 +28,7 @@ type Work struct {
 	Sums   []io.Writer     // given every byte from From on, in order, holes as zeros; their errors don't count
 	Source string          // paths, for messages
 	Target string
+	Staged bool // In is what was written before: its errors are the destination's
 
 	InFlight int               // chunks at once, at least 1
 	Count    func(bytes int64) // told what was done since it was last called
@@ -74,7 +75,7 @@ func (w *Work) deal(ctx context.Context, todo, ordered chan<- *chunk) error {
 	for offset := w.From; offset < w.Size; {
 		start, end, err := w.In.NextData(offset, w.Size)
 		if err != nil {
-			return failure.AtSource("seek", w.Source, err)
+			return w.readFailed("seek", err)
 		}
 		if start > offset {
 			if err := send(ctx, ordered, &chunk{offset: offset, size: start - offset, hole: true}); err != nil {
@@ -113,7 +114,7 @@ func (w *Work) move(ctx context.Context, c *chunk) error {
 		if errors.Is(err, io.EOF) {
 			return tree.Changed(w.Source, "it became shorter", nil)
 		}
-		return failure.AtSource("read", w.Source, err)
+		return w.readFailed("read", err)
 	}
 	close(c.read)
 	if w.Out != nil {
@@ -123,6 +124,13 @@ func (w *Work) move(ctx context.Context, c *chunk) error {
 	}
 	close(c.written)
 	return nil
+}
+
+func (w *Work) readFailed(op string, err error) error {
+	if w.Staged {
+		return failure.AtDestination(op, w.Source, err)
+	}
+	return failure.AtSource(op, w.Source, err)
 }
 
 // sum takes the chunks in their order.

@@ -15,7 +15,7 @@ import (
 // has several, in a folder of the staging, so that it holds none of them in memory. The nil Links makes none: each name
 // becomes a file of its own. It may be used by several goroutines.
 type Links struct {
-	dir  endpoint.Dir
+	open func() (endpoint.Dir, error) // makes and opens the folder when it is first asked
 	mu   sync.Mutex
 	busy map[string]chan struct{} // closed when the first name is made, or failed
 }
@@ -26,16 +26,21 @@ func (l *Links) Do(record manifest.Record, to endpoint.Dir, name string, make fu
 	if l == nil || !record.Linked {
 		return true, make()
 	}
+	path := to.Path() + "/" + name
+	dir, err := l.open()
+	if err != nil {
+		return false, failure.AtDestination("make folder for links", path, err)
+	}
 	key := linkName(record)
 	defer l.alone(key)()
-	err = l.dir.Link(key, to, name)
+	err = dir.Link(key, to, name)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return false, failure.AtDestination("link", to.Path()+"/"+name, err)
+		return false, failure.AtDestination("link", path, err)
 	}
 	if err := make(); err != nil {
 		return true, err
 	}
-	return true, failure.AtDestination("link", to.Path()+"/"+name, to.Link(name, l.dir, key))
+	return true, failure.AtDestination("link", path, to.Link(name, dir, key))
 }
 
 // Keep makes name, of an earlier run, the one that further names of the file of record are linked to. It reports false
@@ -44,7 +49,11 @@ func (l *Links) Keep(record manifest.Record, in endpoint.Dir, name string) (bool
 	if l == nil || !record.Linked {
 		return true, nil
 	}
-	err := in.Link(name, l.dir, linkName(record))
+	dir, err := l.open()
+	if err != nil {
+		return false, err
+	}
+	err = in.Link(name, dir, linkName(record))
 	if errors.Is(err, fs.ErrExist) {
 		return l.Same(record, in, name)
 	}
@@ -56,7 +65,11 @@ func (l *Links) Same(record manifest.Record, in endpoint.Dir, name string) (bool
 	if l == nil {
 		return false, nil
 	}
-	kept, err := l.dir.Lstat(linkName(record))
+	dir, err := l.open()
+	if err != nil {
+		return false, err
+	}
+	kept, err := dir.Lstat(linkName(record))
 	if err != nil {
 		return false, err
 	}

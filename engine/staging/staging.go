@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-
-	"golang.org/x/sys/unix"
+	"sync"
 
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/tree"
@@ -13,8 +12,12 @@ import (
 
 // What a staging folder holds.
 const (
-	dataName     = "data"
-	manifestName = "manifest.jsonl"
+	dataName      = "data"
+	manifestName  = "manifest.jsonl"
+	linksName     = "links"
+	keptName      = "kept"
+	inheritedName = "inherited"
+	fencedName    = "fenced"
 	// ArchiveName is where the archive of a ZIP_FIRST is until it is unpacked.
 	ArchiveName = "archive.zip"
 )
@@ -25,6 +28,11 @@ type Staging struct {
 	name   string
 	dir    endpoint.Dir
 	data   endpoint.Dir
+	links  func() (endpoint.Dir, error)
+	kept   func() (endpoint.Dir, error)
+
+	mu    sync.Mutex
+	opens []endpoint.Dir // by links and kept
 }
 
 // Create makes the staging folder called name in parent, which outlives it.
@@ -33,6 +41,8 @@ func Create(parent endpoint.Dir, name string) (*Staging, error) {
 		return nil, err
 	}
 	s := &Staging{parent: parent, name: name}
+	s.links = sync.OnceValues(func() (endpoint.Dir, error) { return s.open(linksName) })
+	s.kept = sync.OnceValues(func() (endpoint.Dir, error) { return s.open(keptName) })
 	if err := s.fill(); err != nil {
 		s.Close()
 		return nil, errors.Join(err, tree.RemoveAll(context.Background(), parent, name))
@@ -54,11 +64,39 @@ func (s *Staging) fill() (err error) {
 	return err
 }
 
+// open makes and opens a folder of the staging's own.
+func (s *Staging) open(name string) (endpoint.Dir, error) {
+	dir, err := makeDir(s.dir, name)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opens = append(s.opens, dir)
+	return dir, nil
+}
+
+// makeDir opens a folder, which may be there already.
+func makeDir(in endpoint.Dir, name string) (endpoint.Dir, error) {
+	if err := in.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return in.OpenDir(name)
+}
+
 // Dir is the staging folder itself.
 func (s *Staging) Dir() endpoint.Dir { return s.dir }
 
 // Data is the folder whose one child is what will be published.
 func (s *Staging) Data() endpoint.Dir { return s.data }
+
+// Kept is the folder where names of earlier runs wait, each at its path, until the walk of the source comes to them.
+func (s *Staging) Kept() (endpoint.Dir, error) { return s.kept() }
+
+// Links makes hard links, with the help of a folder in the staging.
+func (s *Staging) Links() *Links {
+	return &Links{open: s.links, busy: map[string]chan struct{}{}}
+}
 
 // CreateManifest makes the manifest's file.
 func (s *Staging) CreateManifest() (endpoint.Writer, error) { return s.dir.Create(manifestName) }
@@ -70,66 +108,22 @@ func (s *Staging) OpenManifest() (endpoint.Reader, error) { return s.dir.Open(ma
 func (s *Staging) Sync() error { return errors.Join(s.data.Sync(), s.dir.Sync()) }
 
 // Publish gives what was built under name its place beside the staging folder, in one rename that never replaces: a name
-// that is taken is EEXIST. It is durable once the parent is synced.
-func (s *Staging) Publish(name string) error { return s.data.Rename(name, s.parent, name) }
+// that is taken is EEXIST. It is durable once the parent is synced. It reports whether the storage needed several steps.
+func (s *Staging) Publish(name string) (inSteps bool, err error) {
+	return s.data.Publish(name, s.parent, name)
+}
 
 // Close lets go of the folder and its lock, and leaves it where it is.
 func (s *Staging) Close() {
-	if s.data != nil {
-		s.data.Close()
-	}
-	if s.dir != nil {
-		s.dir.Close()
+	for _, dir := range append(s.opens, s.data, s.dir) {
+		if dir != nil {
+			dir.Close()
+		}
 	}
 }
 
-// Remove closes the staging and removes all of it.
+// Remove removes all of the staging, and then lets go of its lock.
 func (s *Staging) Remove(ctx context.Context) error {
-	s.Close()
+	defer s.Close()
 	return tree.RemoveAll(ctx, s.parent, s.name)
-}
-
-// Manifest opens the manifest in the staging folder called name, of whichever run.
-func Manifest(parent endpoint.Dir, name string) (endpoint.Reader, error) {
-	dir, err := parent.OpenDir(name)
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	return dir.Open(manifestName)
-}
-
-// RemoveDead removes the staging folder called name, unless its run is alive.
-func RemoveDead(ctx context.Context, parent endpoint.Dir, name string) error {
-	dir, err := parent.OpenDir(name)
-	if errors.Is(err, unix.ENOENT) {
-		return nil
-	}
-	if err == nil {
-		defer dir.Close()
-		err = dir.TryLock()
-	}
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return nil
-	}
-	return tree.RemoveAll(ctx, parent, name) // also one that can't be opened or locked
-}
-
-// Holds reports whether the staging folder called name still holds what it is to publish as base.
-func Holds(parent endpoint.Dir, name, base string) (bool, error) {
-	stage, err := parent.OpenDir(name)
-	if err != nil {
-		return false, err
-	}
-	defer stage.Close()
-	data, err := stage.OpenDir(dataName)
-	if err != nil {
-		return false, err
-	}
-	defer data.Close()
-	_, err = data.Lstat(base)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
 }

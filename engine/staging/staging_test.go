@@ -48,7 +48,7 @@ func TestPublishNeverReplaces(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Publish("name"); !errors.Is(err, fs.ErrExist) {
+	if _, err := s.Publish("name"); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("error is %v", err)
 	}
 	if err := s.Remove(t.Context()); err != nil {

@@ -79,6 +79,11 @@ type Spec struct {
 	// Intent is what an earlier run of the same job recorded just before it published, nil if none did. A destination that
 	// matches it is the job's own, and the transfer goes on from there.
 	Intent *Intent
+	// Alone says that nobody but the lock on a run's staging keeps two runs of the job apart: one that finds another alive
+	// fails. Else whoever starts a run knows that any earlier one has lost the right to go on, be it alive or not.
+	Alone bool
+	// Resumes reports whether another run of the job will follow after err, for which what is proven stays. Nil: none.
+	Resumes func(err error) bool
 }
 
 // FinalPath is where the source arrives, for files and folders and for every strategy alike.
@@ -112,6 +117,7 @@ type Phase string
 // The phases, in the order in which a run goes through those it needs.
 const (
 	Scanning   Phase = "scanning"
+	Resuming   Phase = "resuming"
 	Packing    Phase = "packing"
 	Sending    Phase = "sending"
 	Unpacking  Phase = "unpacking"
@@ -129,4 +135,7 @@ type Progress struct {
 	FilesTotal int64
 	BytesDone  int64
 	BytesTotal int64
+	// Of the run as a whole, all its phases counted; 0 while there is too little to go by.
+	BytesPerSecond float64       // of the current phase
+	Left           time.Duration // until the run ends
 }

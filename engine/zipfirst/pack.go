@@ -40,7 +40,7 @@ func Pack(ctx context.Context, root *tree.Root, out io.Writer, archive string, s
 		buffer: make([]byte, bufferSize)}
 	var err error
 	if root.Folder != nil {
-		err = tree.Walk(ctx, root, &p)
+		err = tree.Walk[*packed](ctx, root, &p, 1)
 	} else {
 		err = p.file(root.Parent, root.Name, root.Name)
 	}

@@ -175,6 +175,11 @@ func (d *hooked) Rename(name string, to endpoint.Dir, newName string) error {
 	return d.do(Rename, name, func() error { return d.Dir.Rename(name, to, newName) })
 }
 
+func (d *hooked) Publish(name string, to endpoint.Dir, newName string) (inSteps bool, err error) {
+	err = d.do(Rename, name, func() error { inSteps, err = d.Dir.Publish(name, to, newName); return err })
+	return inSteps, err
+}
+
 func (d *hooked) Remove(name string) error {
 	return d.do(Remove, name, func() error { return d.Dir.Remove(name) })
 }

@@ -8,21 +8,26 @@ import (
 	"github.com/ketter/ketter/engine/endpoint"
 )
 
-// Rename refuses to replace in the kernel itself, or, where a file system can't (NFS and many FUSE answer EINVAL), by
-// steps of which each refuses.
 func (d *dir) Rename(name string, to endpoint.Dir, newName string) error {
+	_, err := d.Publish(name, to, newName)
+	return err
+}
+
+// Publish refuses to replace in the kernel itself, or, where a file system can't (NFS and many FUSE answer EINVAL), by
+// steps of which each refuses.
+func (d *dir) Publish(name string, to endpoint.Dir, newName string) (inSteps bool, err error) {
 	if err := errors.Join(checkName(name), checkName(newName)); err != nil {
-		return unix.EINVAL
+		return false, unix.EINVAL
 	}
 	target, ok := endpoint.Unwrap(to).(*dir)
 	if !ok {
-		return unix.EXDEV
+		return false, unix.EXDEV
 	}
-	err := renameNoReplace(d.fd, name, target.fd, newName)
+	err = renameNoReplace(d.fd, name, target.fd, newName)
 	if err == unix.EINVAL || err == unix.ENOSYS || err == unix.ENOTSUP {
-		return renameBySteps(d, name, target, newName)
+		return true, renameBySteps(d, name, target, newName)
 	}
-	return err
+	return false, err
 }
 
 func renameBySteps(from *dir, name string, to *dir, newName string) error {

@@ -1,6 +1,8 @@
 package tree
 
 import (
+	"errors"
+	"io/fs"
 	"strings"
 
 	"github.com/ketter/ketter/engine/endpoint"
@@ -10,6 +12,8 @@ import (
 // order of a walk cost one open per folder. It is for one goroutine.
 type Finder struct {
 	root   endpoint.Dir
+	strip  string // what paths begin with, above root
+	make   bool   // folders that don't exist
 	folder string // the path of the last of dirs
 	names  []string
 	dirs   []endpoint.Dir
@@ -18,9 +22,20 @@ type Finder struct {
 // NewFinder makes a Finder below root, which it doesn't close.
 func NewFinder(root endpoint.Dir) *Finder { return &Finder{root: root} }
 
+// NewMaker makes a Finder that makes the folders which don't exist, for their owner only.
+func NewMaker(root endpoint.Dir) *Finder { return &Finder{root: root, make: true} }
+
+// Finder makes a Finder for paths that begin with r's name.
+func (r *Root) Finder() *Finder {
+	if r.Parent == nil {
+		return &Finder{root: r.Folder, strip: r.Name + "/"}
+	}
+	return NewFinder(r.Parent)
+}
+
 // Find returns the folder that holds path, open until the next call, and the last name of path.
 func (f *Finder) Find(path string) (endpoint.Dir, string, error) {
-	folder, name := Split(path)
+	folder, name := Split(strings.TrimPrefix(path, f.strip))
 	if folder == f.folder {
 		return f.last(), name, nil
 	}
@@ -34,7 +49,7 @@ func (f *Finder) Find(path string) (endpoint.Dir, string, error) {
 	}
 	f.up(same)
 	for _, next := range names[same:] {
-		dir, err := f.last().OpenDir(next)
+		dir, err := f.open(next)
 		if err != nil {
 			return nil, "", err
 		}
@@ -42,6 +57,17 @@ func (f *Finder) Find(path string) (endpoint.Dir, string, error) {
 		f.folder = strings.Join(f.names, "/")
 	}
 	return f.last(), name, nil
+}
+
+func (f *Finder) open(name string) (endpoint.Dir, error) {
+	dir, err := f.last().OpenDir(name)
+	if !f.make || !errors.Is(err, fs.ErrNotExist) {
+		return dir, err
+	}
+	if err := f.last().Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return f.last().OpenDir(name)
 }
 
 // Above returns the folder above the one that Find returned last, and the latter's name in it; nil at the root.

@@ -25,6 +25,14 @@ type Root struct {
 	Info   endpoint.Info
 }
 
+// Dir is r's folder, or the one that the file is in.
+func (r *Root) Dir() endpoint.Dir {
+	if r.Folder != nil {
+		return r.Folder
+	}
+	return r.Parent
+}
+
 // Close closes the folders of r.
 func (r *Root) Close() {
 	if r.Folder != nil {

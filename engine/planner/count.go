@@ -1,0 +1,134 @@
+package planner
+
+import (
+	"context"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ketter/ketter/engine/endpoint"
+	"github.com/ketter/ketter/engine/endpoint/tree"
+	"github.com/ketter/ketter/engine/failure"
+	"github.com/ketter/ketter/engine/transfer"
+)
+
+func countTree(ctx context.Context, source *Source, plan *Plan) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(source.Parallel)
+	c := &counter{ctx: ctx, move: plan.Spec.Mode == transfer.Move, avoid: source.Avoid, group: group, plan: plan}
+	err := tree.Walk[*counted](ctx, &source.Root, c, source.Parallel)
+	if others := group.Wait(); err == nil || ctx.Err() != nil && others != nil {
+		err = others // the walk was only told to stop
+	}
+	return err
+}
+
+// counter is the Visitor that fills a plan. Names are looked at in batches, of which as many are under way as the group
+// allows; whoever finds no place in it does the work itself.
+type counter struct {
+	ctx   context.Context
+	move  bool
+	avoid endpoint.Info
+	group *errgroup.Group
+
+	mu   sync.Mutex // guards plan
+	plan *Plan
+}
+
+// counted is a folder being counted.
+type counted struct {
+	dir   endpoint.Dir
+	mu    sync.Mutex
+	names []endpoint.Entry // not yet under way
+	asked bool             // whether its contents can be removed
+	busy  sync.WaitGroup
+}
+
+// batch is how many names one goroutine looks at.
+const batch = 16
+
+func (c *counter) Enter(_ *counted, _ string, dir endpoint.Dir, info endpoint.Info) (*counted, error) {
+	c.mu.Lock()
+	c.plan.Folders++
+	c.mu.Unlock()
+	if info.Device == c.avoid.Device && info.Inode == c.avoid.Inode {
+		dir.Close()
+		return nil, failure.New(failure.DestinationInsideSource, dir.Path(),
+			"The destination lies inside the source: "+dir.Path())
+	}
+	return &counted{dir: dir}, nil
+}
+
+func (c *counter) Entry(f *counted, entry endpoint.Entry) error {
+	if c.move && !f.asked { // a folder is listed by one goroutine
+		f.asked = true
+		c.askRemovable(f, entry.Name)
+	}
+	f.names = append(f.names, entry)
+	if len(f.names) < batch {
+		return nil
+	}
+	return c.flush(f)
+}
+
+func (c *counter) askRemovable(f *counted, name string) {
+	if f.dir.CanRemove(name, true) == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.plan.Unremovable == "" {
+		c.plan.Unremovable = f.dir.Path()
+	}
+}
+
+func (c *counter) flush(f *counted) error {
+	names := f.names
+	f.names = nil
+	if len(names) == 0 {
+		return nil
+	}
+	f.busy.Add(1)
+	do := func() error {
+		defer f.busy.Done()
+		return c.add(f, names)
+	}
+	if c.group.TryGo(do) {
+		return nil
+	}
+	return do()
+}
+
+func (c *counter) add(f *counted, names []endpoint.Entry) error {
+	var links, bytes int64
+	for _, entry := range names {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		if entry.Type == endpoint.Symlink {
+			links++
+			continue
+		}
+		info, err := f.dir.Lstat(entry.Name)
+		if err != nil {
+			return tree.AtListed("stat", tree.Join(f.dir.Path(), entry.Name), err)
+		}
+		bytes += info.Size
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.plan.Files += int64(len(names))
+	c.plan.Symlinks += links
+	c.plan.Bytes += bytes
+	return nil
+}
+
+// Leave waits for those who still look at names of the folder.
+func (c *counter) Leave(f *counted) error {
+	err := c.flush(f)
+	f.busy.Wait()
+	f.dir.Close()
+	return err
+}
+
+var _ tree.Visitor[*counted] = (*counter)(nil)
