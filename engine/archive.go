@@ -112,7 +112,7 @@ func (a *archiver) send(ctx context.Context, from endpoint.Dir) error {
 	a.watch.begin(transfer.Sending, 1, info.Size)
 	source := &tree.Root{Parent: from, Name: staging.ArchiveName, Path: from.Path(), Info: info}
 	err = direct.Copy(ctx, source, a.stage.Dir(), direct.Options{Parallel: a.parallel, Keep: staging.Keep{SyncEach: a.keep.SyncEach},
-		Sink: unrecorded{}, Count: a.watch.count})
+		Sink: unrecorded{}, Count: a.watch.count, PartEvery: direct.PartEvery})
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,12 @@ type Options struct {
 	Sink     Sink
 	Count    func(files, bytes int64) // told what was done since it was last called, by several goroutines
 	Earlier  Earlier                  // nil when there is nothing
+	// PartEvery is after how many bytes of a large file it is noted how far it is.
+	PartEvery int64
 }
+
+// PartEvery is a good Options.PartEvery: a later run may have to do so much again, of each file under way.
+const PartEvery = 64 << 20
 
 // Copy copies root into data, under its own name. The mode and modification time of root's own folder are left to the
 // caller, since a folder that its owner can't write to can't be renamed any more.

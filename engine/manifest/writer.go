@@ -20,7 +20,7 @@ type Writer struct {
 }
 
 // keepBack is how many bytes of files a run that is killed may have to do again because their records were not written.
-const keepBack = 16 << 20
+const keepBack = 4 << 20
 
 // NewWriter makes a Writer to out and writes begin.
 func NewWriter(out io.Writer, begin Begin) (*Writer, error) {
