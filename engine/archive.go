@@ -123,7 +123,7 @@ func (a *archiver) send(ctx context.Context, from endpoint.Dir) error {
 // unrecorded is the Sink of what is no part of the source.
 type unrecorded struct{}
 
-func (unrecorded) Add(manifest.Record) error         { return nil }
+func (unrecorded) Add(...manifest.Record) error      { return nil }
 func (unrecorded) AddPartial(manifest.Partial) error { return nil }
 
 func (a *archiver) unpack(ctx context.Context) error {

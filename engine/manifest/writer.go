@@ -29,11 +29,20 @@ func NewWriter(out io.Writer, begin Begin) (*Writer, error) {
 	return w, w.other(map[string]Begin{"begin": begin})
 }
 
-// Add writes a record.
-func (w *Writer) Add(r Record) error {
+// Add writes records.
+func (w *Writer) Add(records ...Record) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	buf, err := appendRecord(w.buf[:0], &r)
+	for i := range records {
+		if err := w.add(&records[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Writer) add(r *Record) error {
+	buf, err := appendRecord(w.buf[:0], r)
 	if err != nil {
 		return err
 	}
