@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/local"
@@ -174,4 +176,73 @@ func (f *fixture) zip() map[string]*zip.File {
 		f.t.Errorf("%d entries have %d names", len(r.File), len(all))
 	}
 	return all
+}
+
+// same makes sure that what was unpacked is the source, but for the mode and time of the top folder.
+func (f *fixture) same() {
+	f.t.Helper()
+	want, got := f.tree("source"), f.tree("data/source")
+	for path, w := range want {
+		if g, ok := got[path]; !ok || g != w {
+			f.t.Errorf("%.200q is %.300q, want %.300q", path, g, w)
+		}
+	}
+	if len(got) != len(want) {
+		f.t.Errorf("%d names, want %d", len(got), len(want))
+	}
+}
+
+// tree describes every name below a folder.
+func (f *fixture) tree(top string) map[string]string {
+	f.t.Helper()
+	all := map[string]string{}
+	root, err := os.OpenRoot(f.at(top))
+	f.must(err)
+	defer func() { _ = root.Close() }()
+	f.must(fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || path == "." {
+			return err
+		}
+		info, err := root.Lstat(path)
+		if err != nil {
+			return err
+		}
+		content := ""
+		switch {
+		case info.Mode().IsRegular() && info.Size() < 8<<20:
+			raw, _ := root.ReadFile(path)
+			content = string(raw)
+		case info.Mode()&fs.ModeSymlink != 0:
+			content, _ = root.Readlink(path)
+		}
+		all[path] = info.Mode().String() + " " + info.ModTime().String() + " " + content
+		return nil
+	}))
+	return all
+}
+
+// sample makes a source of all kinds of names.
+func (f *fixture) sample() {
+	f.t.Helper()
+	f.write("a.txt", "some text")
+	f.write("sound/\xff\xfe.wav", "not UTF-8")
+	f.write("sound/“é”.wav", "UTF-8")
+	f.write("sound/a\nb\t.wav", "newline")
+	f.write("sound/"+strings.Repeat("x", 255), "long")
+	f.write("sound/empty", "")
+	f.write(`..\..\name`, "a backslash is a byte like any other")
+	f.write("middle", strings.Repeat("middle", 20_000))
+	f.write("megabyte", strings.Repeat("1 MiB of", 1<<17))
+	f.write("large", strings.Repeat("large one ", 300_000))
+	f.write("odd", strings.Repeat("o", alignedFrom-1))
+	f.must(os.MkdirAll(f.at("source/folders/empty one"), 0o755))
+	f.must(os.Symlink("../nowhere", f.at("source/folders/link")))
+	f.must(os.Symlink("\xc3(", f.at("source/folders/raw link")))
+	f.must(os.Chmod(f.at("source/a.txt"), 0o4711))
+	when := time.Unix(1_600_000_000, 123456789)
+	f.must(os.Chtimes(f.at("source/a.txt"), when, when))
+	f.must(os.Chtimes(f.at("source/middle"), when, time.Unix(-1000, 5)))
+	f.must(os.Chtimes(f.at("source/odd"), when, time.Unix(1<<33, 0)))
+	f.must(os.Chmod(f.at("source/folders"), 0o555))
+	f.must(os.Chtimes(f.at("source/folders"), when, when))
 }
