@@ -39,6 +39,9 @@ func Pack(ctx context.Context, root *tree.Root, out endpoint.Writer, archive str
 	if err == nil || errors.Is(err, context.Canceled) && others != nil {
 		err = others // the walk was only told to stop
 	}
+	if err == nil {
+		err = p.gone
+	}
 	return p.size, err
 }
 
@@ -55,6 +58,7 @@ type packer struct {
 
 	mu   sync.Mutex
 	size int64 // of the archive so far
+	gone error // see checkDone
 }
 
 // reserve takes the place of what is length bytes long, at a given place, and returns that place.

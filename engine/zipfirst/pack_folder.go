@@ -101,7 +101,7 @@ func (p *packer) Leave(f *folder) error {
 	if err != nil {
 		return err
 	}
-	if err := f.checkDone(); err != nil {
+	if err := p.checkDone(f); err != nil {
 		return err
 	}
 	if p.options.Keep.Xattrs {
@@ -144,23 +144,26 @@ func (f *folder) isDone(name string) (bool, error) {
 }
 
 // checkDone makes sure that each name of done was found under one name of the source. Two may find the same, where case
-// doesn't count; then one of them would be missing and not be missed.
-func (f *folder) checkDone() error {
+// doesn't count; then one of them would be missing and not be missed. One that none found is only told when nothing else is
+// wrong: a folder that is found twice leaves such names too.
+func (p *packer) checkDone(f *folder) error {
 	if f.done == nil {
 		return nil
 	}
-	left := f.found.Load()
-	err := f.done.List(func(endpoint.Entry) error { left--; return nil })
-	switch path := f.done.Path(); {
-	case err != nil:
+	found := f.found.Load()
+	path := f.done.Path()
+	if err := f.done.List(func(endpoint.Entry) error { found--; return nil }); err != nil {
 		return failure.AtDestination("list", path, err)
-	case left > 0:
-		return failure.New(failure.NameConflict, path, "Names that differ at the source are the same here: in "+path)
-	case left < 0:
-		return tree.Changed(f.dir.Path(), "names are gone that an earlier run copied", nil)
-	default:
-		return nil
 	}
+	if found > 0 {
+		return failure.New(failure.NameConflict, path, "Names that differ at the source are the same here: in "+path)
+	}
+	if found < 0 {
+		p.mu.Lock()
+		p.gone = tree.Changed(f.dir.Path(), "names are gone that an earlier run copied", nil)
+		p.mu.Unlock()
+	}
+	return nil
 }
 
 func (f *folder) close() {

@@ -49,6 +49,17 @@ func setup(t testing.TB) *fixture {
 	return newFixture(t, path)
 }
 
+// setupInMemory is setup for a tree of many files, where there is a file system in memory.
+func setupInMemory(t testing.TB) *fixture {
+	t.Helper()
+	path, err := os.MkdirTemp("/dev/shm", "ketter-test-")
+	if err != nil {
+		return setup(t)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(path) })
+	return newFixture(t, path)
+}
+
 func open(t testing.TB, path string) endpoint.Dir {
 	t.Helper()
 	dir, err := local.Open(path)
