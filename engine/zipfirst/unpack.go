@@ -1,12 +1,10 @@
 package zipfirst
 
 import (
-	"archive/zip"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,191 +16,161 @@ import (
 
 // Archive is an archive to unpack.
 type Archive struct {
-	io.ReaderAt
-	Size int64
+	endpoint.Reader
 	Path string // for messages
 	// Manifest opens what Pack recorded, from its beginning.
 	Manifest func() (io.ReadCloser, error)
 }
 
-// Unpack unpacks an archive into data. Names come from the archive and must be those of the manifest, in its order, where
-// modes and times come from; a name that leads out of data is refused with archive_error. The mode and time of the top
-// folder are left to the caller.
+// Unpack makes in data what the manifest says the archive holds; names come from the manifest alone, where none leads out.
+// It ends with archive_error where the archive holds anything else. Bytes are not summed up: whoever wants them proven reads
+// what was unpacked. The mode and time of the top folder are left to the caller.
 func Unpack(ctx context.Context, archive Archive, data endpoint.Dir, o Options) error {
-	reader, err := zip.NewReader(archive, archive.Size)
-	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // names are judged one by one
-		return archiveFailed("open archive", archive.Path, err)
-	}
-	folders, err := unpackAll(ctx, archive, reader.File, data, o)
+	u, err := newUnpacker(archive.Reader, archive.Path, o)
 	if err != nil {
 		return err
 	}
-	return finishFolders(ctx, archive, folders, data, o)
-}
-
-// unpackAll makes the folders in one goroutine, which also hands out the files, so that a file's folder is there before
-// it. It returns how many folders there are.
-func unpackAll(ctx context.Context, archive Archive, files []*zip.File, data endpoint.Dir, o Options) (int, error) {
-	recorded, err := archive.Manifest()
-	if err != nil {
-		return 0, failure.AtDestination("open manifest", archive.Path, err)
-	}
-	defer recorded.Close()
-	group, ctx := errgroup.WithContext(ctx)
-	chunks := make(chan []entry, o.Parallel)
-	for range o.Parallel {
-		group.Go(func() error {
-			u := unpacker{ctx: ctx, options: o, archive: archive.Path, find: tree.NewFinder(data)}
-			defer u.find.Close()
-			return u.all(chunks)
-		})
-	}
-	d := dealer{ctx: ctx, archive: archive.Path, records: manifest.NewReader(recorded), find: tree.NewFinder(data),
-		chunks: chunks}
-	group.Go(func() error {
-		defer close(chunks)
-		defer d.find.Close()
-		return d.all(files)
-	})
-	err = group.Wait()
-	return d.folders, err
-}
-
-// entry is a file or symbolic link of the archive, with what the manifest says of it.
-type entry struct {
-	file   *zip.File
-	record manifest.Record
-}
-
-// chunk is how many entries go to an unpacker at once: neighbours share folders.
-const chunk = 32
-
-// dealer hands out entries.
-type dealer struct {
-	ctx     context.Context
-	archive string
-	records *manifest.Reader
-	find    *tree.Finder
-	chunks  chan<- []entry
-	folders int
-}
-
-func (d *dealer) all(files []*zip.File) error {
-	batch := make([]entry, 0, chunk)
-	for _, file := range files {
-		if folder, ok := strings.CutSuffix(file.Name, "/"); ok {
-			if err := d.folder(folder); err != nil {
-				return err
-			}
-			continue
-		}
-		record, err := d.record(file.Name)
-		if err != nil {
-			return err
-		}
-		if batch = append(batch, entry{file, record}); len(batch) == chunk {
-			if err := d.send(batch); err != nil {
-				return err
-			}
-			batch = make([]entry, 0, chunk)
-		}
-	}
-	return d.send(batch)
-}
-
-func (d *dealer) send(batch []entry) error {
-	select {
-	case d.chunks <- batch:
-		return nil
-	case <-d.ctx.Done():
-		return d.ctx.Err()
-	}
-}
-
-func (d *dealer) folder(path string) error {
-	if err := d.ctx.Err(); err != nil {
-		return err
-	}
-	d.folders++
-	if !tree.Local(path) {
-		return refused(d.archive, fmt.Sprintf("it holds a name that leads out of it, %q", path))
-	}
-	dir, name, err := d.find.Find(path)
-	if err == nil {
-		err = dir.Mkdir(name, 0o700)
-	}
-	return failure.AtDestination("make folder", path, err)
-}
-
-// record returns the manifest's next file or link, which must be the one called name.
-func (d *dealer) record(name string) (manifest.Record, error) {
-	if !tree.Local(name) {
-		return manifest.Record{}, refused(d.archive, fmt.Sprintf("it holds a name that leads out of it, %q", name))
-	}
-	for {
-		record, err := d.records.Next()
-		if err != nil {
-			return record, refused(d.archive, fmt.Sprintf("it holds %q, which the manifest doesn't list", name))
-		}
-		if record.Type == endpoint.Folder {
-			continue
-		}
-		if record.Path != name {
-			return record, refused(d.archive, fmt.Sprintf("it holds %q where the manifest lists %q", name, record.Path))
-		}
-		return record, nil
-	}
-}
-
-// finishFolders gives folders their modes and times, in the manifest's order: what a folder holds comes before it.
-func finishFolders(ctx context.Context, archive Archive, folders int, data endpoint.Dir, o Options) error {
 	recorded, err := archive.Manifest()
 	if err != nil {
 		return failure.AtDestination("open manifest", archive.Path, err)
 	}
 	defer recorded.Close()
-	records := manifest.NewReader(recorded)
-	find := tree.NewFinder(data)
-	defer find.Close()
-	for folders > 0 {
-		if err := ctx.Err(); err != nil {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(o.Parallel)
+	d := dealer{ctx: ctx, unpacker: u, group: group, top: newMade(nil, ""), unfinished: map[string]*made{}}
+	d.top.openAs(data)
+	err = d.all(manifest.NewReader(recorded))
+	others := group.Wait()
+	if others != nil {
+		err = others // the dealer was only told to stop, or to make an end of what can't be finished
+	}
+	return errors.Join(err, d.abandon())
+}
+
+// dealer hands out what the manifest lists. It remembers the folders of which not everything has come yet: they are few,
+// since each was open while it was packed.
+type dealer struct {
+	ctx        context.Context
+	unpacker   *unpacker
+	group      *errgroup.Group
+	top        *made // the data folder itself
+	unfinished map[string]*made
+	batch      []entry
+}
+
+// entry is a file or symbolic link to unpack, or a folder of which all has come.
+type entry struct {
+	record manifest.Record
+	folder *made // the one it is in, or the folder itself
+	until  int64 // see runs
+}
+
+func (d *dealer) all(records *manifest.Reader) error {
+	for {
+		record, err := records.Next()
+		if errors.Is(err, io.EOF) || errors.Is(err, manifest.ErrTruncated) {
+			break
+		}
+		if err != nil {
+			return archiveFailed("read manifest", d.unpacker.path, err)
+		}
+		if err := d.ctx.Err(); err != nil {
 			return err
 		}
-		record, err := records.Next()
-		if err != nil {
-			return refused(archive.Path, "it holds more folders than the manifest lists")
-		}
-		if record.Type != endpoint.Folder {
-			continue
-		}
-		folders--
-		if err := finishFolder(find, record, o); err != nil {
-			return failure.AtDestination("finish folder", record.Path, err)
-		}
+		d.take(record)
+	}
+	d.send()
+	for path := range d.unfinished {
+		return refused(d.unpacker.path, "the manifest doesn't list a folder that it lists contents of: "+path)
 	}
 	return nil
 }
 
-func finishFolder(find *tree.Finder, record manifest.Record, o Options) error {
-	parent, name, err := find.Find(record.Path)
-	if err != nil {
-		return err
+func (d *dealer) take(record manifest.Record) {
+	switch {
+	case record.Type == endpoint.Folder:
+		folder := d.folder(record.Path)
+		folder.record = record
+		delete(d.unfinished, record.Path)
+		d.batch = append(d.batch, entry{record: record, folder: folder})
+	case record.Packed != nil:
+		above, _ := tree.Split(record.Path)
+		folder := d.folder(above)
+		folder.users.Add(1)
+		d.batch = append(d.batch, entry{record: record, folder: folder})
 	}
-	if o.SyncEach {
-		if err := syncFolder(parent, name); err != nil {
-			return err
-		}
+	if len(d.batch) >= batchSize {
+		d.send()
 	}
-	if folder, _ := tree.Split(record.Path); folder == "" { // the top one
-		return nil
-	}
-	return errors.Join(parent.SetMode(name, record.Mode), parent.SetModTime(name, record.ModAt))
 }
 
-func syncFolder(parent endpoint.Dir, name string) error {
-	dir, err := parent.OpenDir(name)
-	if err != nil {
-		return err
+// folder returns the folder called path, which is made when it is first used.
+func (d *dealer) folder(path string) *made {
+	if path == "" {
+		return d.top
 	}
-	return errors.Join(dir.Sync(), dir.Close())
+	if f, ok := d.unfinished[path]; ok {
+		return f
+	}
+	above, name := tree.Split(path)
+	f := newMade(d.folder(above), name)
+	d.unfinished[path] = f
+	return f
+}
+
+// send waits until somebody is free to unpack the batch.
+func (d *dealer) send() {
+	batch := d.batch
+	d.batch = nil
+	d.group.Go(func() error { return d.unpacker.all(d.ctx, batch) })
+}
+
+// abandon lets go of what is left after a failure.
+func (d *dealer) abandon() error {
+	var err error
+	for _, e := range d.batch {
+		err = errors.Join(err, e.folder.leave(d.unpacker, false))
+	}
+	for _, f := range d.unfinished {
+		err = errors.Join(err, f.leave(d.unpacker, false))
+	}
+	return err
+}
+
+// unpacker unpacks entries. It may be used by several goroutines.
+type unpacker struct {
+	options Options
+	archive endpoint.Reader
+	path    string
+	size    int64
+	check   bool          // sums up what is unpacked
+	large   chan struct{} // one for each large file that is not copied by the storage
+	noRange atomic.Bool   // the storage doesn't copy by itself
+}
+
+func newUnpacker(archive endpoint.Reader, path string, o Options) (*unpacker, error) {
+	info, err := archive.Info()
+	if err != nil {
+		return nil, failure.AtDestination("stat archive", path, err)
+	}
+	return &unpacker{options: o, archive: archive, path: path, size: info.Size, large: make(chan struct{}, largeFiles)}, nil
+}
+
+// all unpacks a batch, in the archive's order. Every entry leaves its folder, whatever becomes of it.
+func (u *unpacker) all(ctx context.Context, batch []entry) error {
+	buffer := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buffer)
+	w := window{archive: u.archive, path: u.path, buffer: buffer[:]}
+	runs(batch)
+	err := ctx.Err()
+	for i := range batch {
+		e := &batch[i]
+		if err == nil && e.record.Type != endpoint.Folder {
+			err = u.entry(ctx, &w, e)
+		}
+		if left := e.folder.leave(u, err == nil); err == nil {
+			err = left
+		}
+	}
+	return err
 }

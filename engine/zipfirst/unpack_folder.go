@@ -1,0 +1,106 @@
+package zipfirst
+
+import (
+	"errors"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/ketter/ketter/engine/endpoint"
+	"github.com/ketter/ketter/engine/endpoint/tree"
+	"github.com/ketter/ketter/engine/failure"
+	"github.com/ketter/ketter/engine/manifest"
+)
+
+// made is a folder being unpacked. Whoever still works in it counts as a user: the manifest until it has listed the folder
+// itself, each entry, and each folder below. The last one to leave gives it its mode and time.
+type made struct {
+	parent  *made // nil for the data folder
+	name    string
+	record  manifest.Record
+	users   atomic.Int32
+	failed  atomic.Bool
+	once    sync.Once
+	dir     endpoint.Dir
+	err     error // of making it
+	existed bool
+}
+
+func newMade(parent *made, name string) *made {
+	f := &made{parent: parent, name: name}
+	f.users.Store(1)
+	if parent != nil {
+		parent.users.Add(1)
+	}
+	return f
+}
+
+// openAs makes f an open folder that is somebody else's.
+func (f *made) openAs(dir endpoint.Dir) { f.once.Do(func() { f.dir = dir }) }
+
+// open returns the folder, which the first one to call it makes.
+func (f *made) open() (endpoint.Dir, error) {
+	f.once.Do(func() { f.err = f.make() })
+	return f.dir, f.err
+}
+
+func (f *made) make() error {
+	in, err := f.parent.open()
+	if err != nil {
+		return err
+	}
+	path := tree.Join(in.Path(), f.name)
+	err = in.Mkdir(f.name, 0o700)
+	if f.existed = errors.Is(err, fs.ErrExist); err != nil && !f.existed {
+		return failure.AtDestination("make folder", path, err)
+	}
+	f.dir, err = in.OpenDir(f.name)
+	if f.existed && (errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP)) {
+		return f.taken(path)
+	}
+	return failure.AtDestination("open folder", path, err)
+}
+
+// taken is the failure of a folder whose name stands for something else.
+func (f *made) taken(path string) error {
+	return failure.New(failure.NameConflict, path, "Names that differ at the source are the same here: "+path)
+}
+
+// leave is a user's: ok tells whether all went well.
+func (f *made) leave(u *unpacker, ok bool) error {
+	for ; f != nil; f = f.parent {
+		if !ok {
+			f.failed.Store(true)
+		}
+		if f.users.Add(-1) > 0 {
+			return nil
+		}
+		if ok = !f.failed.Load(); !ok {
+			f.close()
+		} else if err := f.finish(u); err != nil {
+			return errors.Join(err, f.parent.leave(u, false))
+		}
+	}
+	return nil
+}
+
+// finish ends a folder that holds all it is to hold. That one was there which the manifest says is to be made means that
+// another one of the source has its name here; only those of an earlier run were, and they are not packed.
+func (f *made) finish(u *unpacker) error {
+	dir, err := f.open()
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	if f.existed && f.record.Packed != nil {
+		return f.taken(dir.Path())
+	}
+	return u.options.Keep.Folder(f.parent.dir, dir, f.name, f.record, f.parent.parent == nil)
+}
+
+func (f *made) close() {
+	if f.dir != nil {
+		f.dir.Close()
+	}
+}
