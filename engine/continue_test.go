@@ -200,6 +200,7 @@ func TestAfterAStopOfTheMachineOnlyWhatWasSyncedCounts(t *testing.T) {
 			m := b.measure()
 			if noted {
 				b.engine.noteEvery = time.Millisecond
+				b.waitForANoteAt(m, size/2)
 			}
 			b.killedAt(m, spec, size*8/10)
 			epoch.Add(1)
@@ -210,6 +211,25 @@ func TestAfterAStopOfTheMachineOnlyWhatWasSyncedCounts(t *testing.T) {
 				t.Errorf("the second run read %d of %d bytes", m.read.Load(), size)
 			}
 		})
+	}
+}
+
+// waitForANoteAt lets a run wait, once it has read so much, until what it has done by then is noted.
+func (b *bench) waitForANoteAt(m *meter, bytes int64) {
+	noted := make(chan struct{})
+	var syncs atomic.Int64
+	count, die := b.source.AfterRead, b.destination.Before
+	b.source.AfterRead = func(path string, p []byte) {
+		if count(path, p); m.read.Load() >= bytes {
+			<-noted
+		}
+	}
+	b.destination.Before = func(op endpointtest.Op, path string) error {
+		// The note of a sync is written before the next one, and that of the first may not count all that is read.
+		if op == endpointtest.SyncAll && m.read.Load() >= bytes && syncs.Add(1) == 3 {
+			close(noted)
+		}
+		return die(op, path)
 	}
 }
 

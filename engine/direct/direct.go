@@ -168,15 +168,17 @@ func (c *copier) entries(f *folder, names []endpoint.Entry) error {
 
 // records are those of names that are done, until they are handed on.
 type records struct {
-	sink Sink
-	wait []manifest.Record
+	sink  Sink
+	wait  []manifest.Record
+	bytes int64 // of their files
 }
 
 // add keeps a record back, unless a run that is killed would lose much by it, or other names build on this one.
 func (r *records) add(record manifest.Record) error {
 	const much = 1 << 20
 	r.wait = append(r.wait, record)
-	if record.Size >= much || record.Linked {
+	r.bytes += record.Size
+	if r.bytes >= much || record.Linked {
 		return r.flush()
 	}
 	return nil
@@ -187,7 +189,7 @@ func (r *records) flush() error {
 		return nil
 	}
 	err := r.sink.Add(r.wait...)
-	r.wait = r.wait[:0]
+	r.wait, r.bytes = r.wait[:0], 0
 	return err
 }
 
