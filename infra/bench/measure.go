@@ -93,6 +93,9 @@ func (b *bench) once(ctx context.Context, p *place, source string, r *row, wante
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if err := p.flush(ctx); err != nil {
+		return err
+	}
 	made := filepath.Join(to, filepath.Base(source))
 	switch {
 	case err != nil:

@@ -144,13 +144,28 @@ func (p *place) settle(ctx context.Context, isRoot bool) error {
 	if !p.cold() {
 		return nil
 	}
-	if err := exec.CommandContext(ctx, "sync").Run(); err != nil {
-		return fmt.Errorf("sync: %w", err)
+	if err := syncAll(ctx); err != nil {
+		return err
 	}
 	if !isRoot {
 		return nil
 	}
 	return os.WriteFile(dropCaches, []byte("3\n"), 0)
+}
+
+// flush has mounts write what they hold back (times of files), so that no way pays for the one before it.
+func (p *place) flush(ctx context.Context) error {
+	if !p.latency {
+		return nil
+	}
+	return syncAll(ctx)
+}
+
+func syncAll(ctx context.Context) error {
+	if err := exec.CommandContext(ctx, "sync").Run(); err != nil {
+		return fmt.Errorf("sync: %w", err)
+	}
+	return nil
 }
 
 const dropCaches = "/proc/sys/vm/drop_caches" // for root alone

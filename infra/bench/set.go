@@ -19,7 +19,10 @@ type part struct {
 	size  int64
 }
 
-const filesInFolder = 500
+const (
+	filesInFolder = 500
+	largestPart   = 1 << 50 // bytes; sums of a few don't overflow
+)
 
 var partPattern = regexp.MustCompile(`^([1-9][0-9]{0,6})x([1-9][0-9]{0,9})(B|KiB|MiB|GiB)$`)
 
@@ -37,6 +40,9 @@ func parseSets(text string) ([]set, error) {
 			}
 			files, _ := strconv.Atoi(m[1])
 			size, _ := strconv.ParseInt(m[2], 10, 64)
+			if float64(files)*float64(size)*float64(unit(m[3])) > largestPart {
+				return nil, fmt.Errorf("%q is more than %s", one, bytesText(largestPart))
+			}
 			s = append(s, part{files, size * unit(m[3])})
 		}
 		sets = append(sets, s)

@@ -40,8 +40,13 @@ func (d *delayed) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.
 }
 
 func (d *delayed) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {
+	const written = fuse.FATTR_MTIME | fuse.FATTR_CTIME // told by the kernel itself, after it wrote what it had gathered
 	d.wait()
-	return d.RawFileSystem.SetAttr(cancel, in, out)
+	status := d.RawFileSystem.SetAttr(cancel, in, out)
+	if status == fuse.ENOENT && in.Valid == written {
+		return fuse.OK // a file without a name any more needs no times; the failure would be syncfs's
+	}
+	return status
 }
 
 func (d *delayed) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
