@@ -3,7 +3,7 @@
 # prints Markdown. As root it installs what it compares with, and drops caches where that is fair; as an ordinary user it says
 # what it couldn't do. All is in infra/bench; docs/benchmarks.md says how to read the result.
 #
-#   infra/bench.sh --quick                                           about a minute, to see that it works
+#   infra/bench.sh --quick                                           a minute or two, to see that it works
 #   infra/bench.sh --places memory --sets 2000x1KiB --ways cp,direct-none,direct-checksum --rounds 7
 #   infra/bench.sh --output docs/benchmarks.md                       all of it, for hours; 16 GiB of memory and as much disk
 #   infra/bench.sh --help                                            every flag

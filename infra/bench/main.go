@@ -49,8 +49,8 @@ type options struct {
 // quick is what --quick alters, unless the flag is given as well.
 var quick = map[string]string{
 	"places":       "memory,disk,latency:2ms",
-	"sets":         "2000x1KiB,100x1MiB,1x64MiB+500x4KiB",
-	"latency-sets": "100x1KiB,1x16MiB",
+	"sets":         "2000x1KiB,1x64MiB+500x4KiB",
+	"latency-sets": "50x1KiB,1x16MiB",
 	"move-sets":    "5000x2KiB",
 	"rounds":       "3",
 }
@@ -67,7 +67,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.moveSets, "move-sets", "100000x2KiB", "what is moved within memory and disk")
 	flags.IntVar(&o.rounds, "rounds", 5, "rounds")
 	flags.IntVar(&o.latencyRounds, "latency-rounds", 1, "rounds where there is latency")
-	flags.BoolVar(&o.quick, "quick", false, "smaller and fewer sets, about a minute")
+	flags.BoolVar(&o.quick, "quick", false, "smaller and fewer sets: a minute or two")
 	flags.StringVar(&o.memoryDir, "memory-dir", "/dev/shm", "a folder in memory")
 	flags.StringVar(&o.diskDir, "disk-dir", "/var/tmp", "a folder on disk")
 	flags.StringVar(&o.output, "output", "", "the Markdown document to write")

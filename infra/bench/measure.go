@@ -85,7 +85,7 @@ func (b *bench) once(ctx context.Context, p *place, source string, r *row, wante
 	if err != nil {
 		return err
 	}
-	if err := p.settle(ctx, b.isRoot); err != nil {
+	if err := p.settle(ctx, r.way, b.isRoot); err != nil {
 		return err
 	}
 	b.warm(ctx, r.way)

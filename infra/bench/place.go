@@ -120,12 +120,12 @@ func (p *place) title() string {
 }
 
 func (p *place) about(isRoot bool) string {
-	system, start := fileSystem(p.parent), "Caches are as the way before left them."
-	if p.cold() {
-		start = "Before each run all is synced."
-		if isRoot {
-			start = "Before each run all is synced and caches are dropped: every way reads a cold source."
-		}
+	system, start := fileSystem(p.parent), ""
+	switch {
+	case p.cold() && isRoot:
+		start = " Before each run all is synced and caches are dropped: every way reads a cold source."
+	case p.cold():
+		start = " Before each run all is synced; dropping caches needs root, so every way but the first reads a warm source."
 	}
 	where := "Source and destination on " + system + "."
 	switch {
@@ -134,14 +134,15 @@ func (p *place) about(isRoot bool) string {
 	case p.latency:
 		where = fmt.Sprintf("Source on %s, destination on a mount where every operation takes %v longer.", system, p.delay)
 	}
-	return where + " " + start
+	return where + start
 }
 
 // cold says whether caches would make who reads second look fast.
 func (p *place) cold() bool { return p.name == "disk" || p.both }
 
-func (p *place) settle(ctx context.Context, isRoot bool) error {
-	if !p.cold() {
+// settle gives each way the same start. One that drops caches itself has nothing of others left to drop.
+func (p *place) settle(ctx context.Context, w way, isRoot bool) error {
+	if drops := w.drops && p.dropCaches() != os.DevNull; !p.cold() && !drops {
 		return nil
 	}
 	if err := syncAll(ctx); err != nil {
