@@ -140,18 +140,14 @@ func (p *place) about(isRoot bool) string {
 // cold says whether caches would make who reads second look fast.
 func (p *place) cold() bool { return p.name == "disk" || p.both }
 
-// settle gives each way the same start. One that drops caches itself has nothing of others left to drop.
-func (p *place) settle(ctx context.Context, w way, isRoot bool) error {
-	if drops := w.drops && p.dropCaches() != os.DevNull; !p.cold() && !drops {
+func (p *place) settle(ctx context.Context, isRoot bool) error {
+	if !p.cold() {
 		return nil
 	}
-	if err := syncAll(ctx); err != nil {
+	if err := syncAll(ctx); err != nil || !isRoot {
 		return err
 	}
-	if !isRoot {
-		return nil
-	}
-	return os.WriteFile(dropCaches, []byte("3\n"), 0)
+	return p.dropCaches("3") // names and attributes too
 }
 
 // flush has mounts write what they hold back (times of files), so that no way pays for the one before it.
@@ -169,15 +165,15 @@ func syncAll(ctx context.Context) error {
 	return nil
 }
 
-const dropCaches = "/proc/sys/vm/drop_caches" // for root alone
+// hasCache says whether what was written may be read from a cache. What is in memory is its own.
+func (p *place) hasCache() bool { return p.latency || !isMemory(p.parent) }
 
-// dropCaches is the file to which a way that compares writes, before it reads its copy again. In memory there is nothing to drop
-// but the programs themselves.
-func (p *place) dropCaches() string {
-	if !p.latency && isMemory(p.parent) {
-		return os.DevNull
+// dropCaches is for root alone, and of the whole machine: Linux knows no other.
+func (p *place) dropCaches(what string) error {
+	if !p.hasCache() {
+		return nil
 	}
-	return dropCaches
+	return os.WriteFile("/proc/sys/vm/drop_caches", []byte(what), 0)
 }
 
 func (p *place) open(ctx context.Context) error {

@@ -42,10 +42,10 @@ func (d document) markdown() string {
 	for _, f := range d.machine {
 		fmt.Fprintf(&b, "| %s | %s |\n", f.name, f.value)
 	}
-	b.WriteString("\n## The ways\n\n`$1` is the source, `$2` the folder that receives it. Ketter's ways are named by strategy and verification.\n`$DROP_CACHES` is `/proc/sys/vm/drop_caches`, and nothing where all is in memory.\n\n")
+	b.WriteString("\n## The ways\n\n`$1` is the source, `$2` the folder that receives it. Ketter's ways are named by strategy and verification.\n\n")
 	b.WriteString("| Way | Beyond copying | Command |\n|---|---|---|\n")
 	for _, w := range d.ways {
-		fmt.Fprintf(&b, "| %s | %s | `%s` |\n", w.title, orDash(w.does), strings.ReplaceAll(w.script, "|", "\\|"))
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", w.title, orDash(w.does), w.commands())
 	}
 	d.summary(&b, false)
 	d.summary(&b, true)
@@ -53,6 +53,14 @@ func (d document) markdown() string {
 		b.WriteString(s.markdown())
 	}
 	return b.String()
+}
+
+func (w way) commands() string {
+	text := "`" + strings.ReplaceAll(w.script, "|", "\\|") + "`"
+	if w.then != "" {
+		text += ", drop caches (not timed), `" + w.then + "`"
+	}
+	return text
 }
 
 // summary is a line for each set in each place: how many times as long as the base each way takes.

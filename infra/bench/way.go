@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 )
@@ -12,12 +11,12 @@ import (
 type way struct {
 	name   string // of the flag
 	title  string
-	script string // for bash; $1 is the source folder and $2 the folder that receives it, $KETTER the binary, $DROP_CACHES see place
+	script string // for bash; $1 is the source folder and $2 the folder that receives it, $KETTER the binary
+	then   string // a second script, once caches are dropped; that isn't timed, as it takes the longer the more others have cached
 	tool   string // the program that must be there; none for Ketter's ways
 	does   string // beyond copying
 	same   string // the way that does the same work without Ketter
 	move   bool
-	drops  bool // writes to $DROP_CACHES
 }
 
 var ways = []way{
@@ -26,8 +25,8 @@ var ways = []way{
 	{name: "tar", title: "tar \\| tar", tool: "tar", script: `tar -C "${1%/*}" -cf - "${1##*/}" | tar -C "$2" -xpf -`},
 	{name: "rclone", title: "rclone copy", tool: "rclone", script: `rclone copy --config "" "$1" "$2/${1##*/}"`},
 	{name: "cp-sync", title: "cp -a, sync", tool: "cp", script: `cp -a "$1" "$2" && sync -f "$2"`, does: "syncs"},
-	{name: "cp-compare", title: "cp -a, sync, compare", tool: "diff", drops: true, does: "syncs, compares every byte",
-		script: `cp -a "$1" "$2" && sync -f "$2" && echo 1 >"$DROP_CACHES" && diff -rq "$1" "$2/${1##*/}"`},
+	{name: "cp-compare", title: "cp -a, sync, compare", tool: "diff", does: "syncs, compares every byte",
+		script: `cp -a "$1" "$2" && sync -f "$2"`, then: `diff -rq "$1" "$2/${1##*/}"`},
 	ketterWay("direct", "none", "syncs", "cp-sync"),
 	ketterWay("direct", "size", "syncs, compares sizes", "cp-sync"),
 	ketterWay("direct", "checksum", "syncs, verifies by checksum", "cp-compare"),
@@ -87,7 +86,7 @@ func (b *bench) refusal(w way, p *place) string {
 			return "not installed"
 		}
 	}
-	if w.drops && p.dropCaches() != os.DevNull && !b.isRoot {
+	if w.then != "" && p.hasCache() && !b.isRoot {
 		return "needs root, to drop caches"
 	}
 	return ""

@@ -40,7 +40,7 @@ func main() {
 	delay := flag.Duration("delay", 20*time.Millisecond, "how much longer each operation takes")
 	cache := flag.Duration("cache", time.Second, "how long names and attributes are believed")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "Usage: latencyfs [--delay 20ms] [--cache 1s] FOLDER MOUNTPOINT")
+		fmt.Fprintln(os.Stderr, "Usage: latencyfs [--delay 20ms] [--cache 1s] FOLDER MOUNTPOINT")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
