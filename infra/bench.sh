@@ -12,17 +12,22 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 main() {
-	local built
+	local built status=0
 	require_go
 	install_missing
 	built=$(mktemp -d)
 	# shellcheck disable=SC2064 # built is local
 	trap "rm -rf '$built'" EXIT
-	trap : INT TERM HUP # bench removes what it made, then this does
 	build_ketter "$built/ketter"
 	build_latencyfs "$built/latencyfs"
 	(cd "$ROOT" && go build -buildvcs=false -o "$built/bench" ./infra/bench)
-	"$built/bench" --ketter "$built/ketter" --latencyfs "$built/latencyfs" "$@"
+	"$built/bench" --ketter "$built/ketter" --latencyfs "$built/latencyfs" "$@" &
+	bench=$!
+	trap 'kill "$bench" 2>/dev/null || true' INT TERM HUP # it removes what it made, then this script does
+	while :; do
+		wait "$bench" && status=0 || status=$?
+		kill -0 "$bench" 2>/dev/null || return "$status"
+	done
 }
 
 # install_missing leaves what it can't install to bench, which says so in a row.
