@@ -52,13 +52,13 @@ func unpackAll(ctx context.Context, archive Archive, files []*zip.File, data end
 	chunks := make(chan []entry, o.Parallel)
 	for range o.Parallel {
 		group.Go(func() error {
-			u := unpacker{ctx: ctx, options: o, archive: archive.Path, find: tree.NewFinder(data)}
+			u := unpacker{ctx: ctx, options: o, archive: archive.Path, data: data.Path(), find: tree.NewFinder(data)}
 			defer u.find.Close()
 			return u.all(chunks)
 		})
 	}
-	d := dealer{ctx: ctx, archive: archive.Path, records: manifest.NewReader(recorded), find: tree.NewFinder(data),
-		chunks: chunks}
+	d := dealer{ctx: ctx, archive: archive.Path, data: data.Path(), records: manifest.NewReader(recorded),
+		find: tree.NewFinder(data), chunks: chunks}
 	group.Go(func() error {
 		defer close(chunks)
 		defer d.find.Close()
@@ -81,6 +81,7 @@ const chunk = 32
 type dealer struct {
 	ctx     context.Context
 	archive string
+	data    string // the path of what is being made
 	records *manifest.Reader
 	find    *tree.Finder
 	chunks  chan<- []entry
@@ -128,10 +129,10 @@ func (d *dealer) folder(path string) error {
 		return refused(d.archive, fmt.Sprintf("it holds a name that leads out of it, %q", path))
 	}
 	dir, name, err := d.find.Find(path)
-	if err == nil {
-		err = dir.Mkdir(name, 0o700)
+	if err != nil {
+		return failure.AtDestination("find folder", tree.Join(d.data, path), err)
 	}
-	return failure.AtDestination("make folder", path, err)
+	return failure.AtDestination("make folder", tree.Join(dir.Path(), name), dir.Mkdir(name, 0o700))
 }
 
 // record returns the manifest's next file or link, which must be the one called name.
@@ -177,7 +178,7 @@ func finishFolders(ctx context.Context, archive Archive, folders int, data endpo
 		}
 		folders--
 		if err := finishFolder(find, record, o); err != nil {
-			return failure.AtDestination("finish folder", record.Path, err)
+			return failure.AtDestination("finish folder", tree.Join(data.Path(), record.Path), err)
 		}
 	}
 	return nil

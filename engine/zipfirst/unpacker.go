@@ -16,6 +16,7 @@ type unpacker struct {
 	ctx     context.Context
 	options Options
 	archive string
+	data    string // the path of what is being made
 	find    *tree.Finder
 	buffer  []byte
 }
@@ -39,7 +40,7 @@ func (u *unpacker) one(e entry) error {
 	}
 	dir, name, err := u.find.Find(e.record.Path)
 	if err != nil {
-		return failure.AtDestination("find folder", e.record.Path, err)
+		return failure.AtDestination("find folder", tree.Join(u.data, e.record.Path), err)
 	}
 	in, err := e.file.Open()
 	if err != nil {
