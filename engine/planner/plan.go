@@ -36,8 +36,8 @@ type Plan struct {
 	AvgSize  int64 // Bytes / Files, rounded down
 	Elapsed  time.Duration
 
-	// Unremovable is a folder of the source whose contents this process may not remove, "" if there is none. Only a move
-	// that can't be a rename minds.
+	// Unremovable is a name below the source that this process may not remove, "" if there is none. Only a move that can't be
+	// a rename minds.
 	Unremovable string
 }
 

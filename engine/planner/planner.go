@@ -80,24 +80,23 @@ type counter struct {
 	avoid endpoint.Info
 }
 
-func (c *counter) Enter(_ *counted, _ string, dir endpoint.Dir, info endpoint.Info) (*counted, error) {
+func (c *counter) Enter(parent *counted, name string, dir endpoint.Dir, info endpoint.Info) (*counted, error) {
 	c.plan.Folders++
+	if parent != nil {
+		const each = true // any of them may be a mount point
+		c.removable(parent, name, each)
+	}
 	if info.Device == c.avoid.Device && info.Inode == c.avoid.Inode {
 		dir.Close()
 		return nil, failure.New(failure.DestinationInsideSource, dir.Path(),
 			"The destination lies inside the source: "+dir.Path())
 	}
-	return &counted{dir: dir}, nil
+	return &counted{dir: dir, sticky: info.Mode&0o1000 != 0}, nil
 }
 
 func (c *counter) Entry(folder *counted, entry endpoint.Entry) error {
 	c.plan.Files++
-	if !folder.asked && c.plan.Spec.Mode == transfer.Move && c.plan.Unremovable == "" {
-		folder.asked = true
-		if folder.dir.CanRemove(entry.Name, true) != nil {
-			c.plan.Unremovable = folder.dir.Path()
-		}
-	}
+	c.removable(folder, entry.Name, folder.sticky) // in a sticky folder it depends on whose each file is
 	if entry.Type == endpoint.Symlink {
 		c.plan.Symlinks++
 		return nil
@@ -110,10 +109,22 @@ func (c *counter) Entry(folder *counted, entry endpoint.Entry) error {
 	return nil
 }
 
+// removable asks whether a move can empty a folder: of one name for all in it, or of each.
+func (c *counter) removable(folder *counted, name string, each bool) {
+	if c.plan.Spec.Mode != transfer.Move || c.plan.Unremovable != "" || folder.asked && !each {
+		return
+	}
+	folder.asked = true
+	if folder.dir.CanRemove(name, true) != nil {
+		c.plan.Unremovable = tree.Join(folder.dir.Path(), name)
+	}
+}
+
 func (c *counter) Leave(folder *counted) error { return folder.dir.Close() }
 
 // counted is a folder being counted.
 type counted struct {
-	dir   endpoint.Dir
-	asked bool // whether its contents can be removed
+	dir    endpoint.Dir
+	sticky bool
+	asked  bool // whether its contents can be removed
 }
