@@ -15,7 +15,7 @@ import (
 // Source is what a plan is made for.
 type Source struct {
 	tree.Root
-	// Avoid is the destination's folder. A source that holds it can't be transferred into it.
+	// Avoid is the destination's folder, or the one it will be made in. A source that holds it can't be transferred into it.
 	Avoid endpoint.Info
 }
 
