@@ -12,9 +12,10 @@ import (
 // againMark tells a test that it is in the process that again started; its value is the test's name.
 const againMark = "KETTER_TEST_AGAIN"
 
-// again runs the calling test once more, in a process that attr makes different, and reports whether this is that process.
+// again runs the calling test once more, in a process that attr makes different, and reports whether this is that process;
+// how says in which way it is, for messages.
 // The first one shows what the other said, and passes, skips or fails as it did: not having run is a failure.
-func again(t *testing.T, attr *syscall.SysProcAttr, environment ...string) bool {
+func again(t *testing.T, how string, attr *syscall.SysProcAttr, environment ...string) bool {
 	t.Helper()
 	if os.Getenv(againMark) == t.Name() {
 		return true
@@ -33,7 +34,7 @@ func again(t *testing.T, attr *syscall.SysProcAttr, environment ...string) bool 
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
-		t.Skipf("this process may not start one that is %+v: %v", *attr, err)
+		t.Skipf("this test needs a process %s, which this one may not start: %v", how, err)
 	}
 	err := cmd.Wait()
 	t.Log(said.String())
@@ -71,7 +72,7 @@ func asOrdinaryUser(t *testing.T, prepare func(dir string)) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	if prepare != nil {
 		prepare(folder)
 	}
@@ -79,7 +80,7 @@ func asOrdinaryUser(t *testing.T, prepare func(dir string)) bool {
 		t.Skipf("this test needs to give a folder to another user: %v", err)
 	}
 	credential := &syscall.Credential{Uid: nobody, Gid: nobody}
-	return again(t, &syscall.SysProcAttr{Credential: credential}, "TMPDIR="+folder)
+	return again(t, "of an ordinary user", &syscall.SysProcAttr{Credential: credential}, "TMPDIR="+folder)
 }
 
 // passable reports whether everyone may pass dir and the folders above it.

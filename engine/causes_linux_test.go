@@ -28,7 +28,7 @@ func withMounts(t *testing.T) bool {
 		attr.UidMappings = []syscall.SysProcIDMap{{HostID: user, Size: 1}}
 		attr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
 	}
-	if !again(t, attr) {
+	if !again(t, "in a mount namespace of its own", attr) {
 		return false
 	}
 	trial := t.TempDir()
@@ -138,10 +138,9 @@ func TestCauseAMoveOfWhatIsMounted(t *testing.T) {
 				spec := b.spec("folder", transfer.Move, strategy)
 				spec.Destination = filepath.Join(b.to, "new")
 				_, err := b.run(t.Context(), spec)
-				f := b.fails(err, failure.SourcePermissionDenied)
-				b.told(err, failure.SourcePermissionDenied, f.Path)
-				if f.Path != filepath.Join(b.from, c.stays) || !strings.Contains(f.Sentence(), "can't be moved") {
-					t.Errorf("it says %q of %s", f.Sentence(), f.Path)
+				sentence := b.told(err, failure.SourcePermissionDenied, filepath.Join(b.from, c.stays))
+				if !strings.Contains(sentence, "can't be moved") {
+					t.Errorf("it says %q", sentence)
 				}
 				fromUnchanged()
 				toUnchanged()
@@ -194,9 +193,9 @@ func TestCauseAFullDiskIsNoticedBeforeTheFirstByte(t *testing.T) {
 					b.must(err)
 					return
 				}
-				f := b.told(err, failure.DestinationFull, b.to)
-				if want := "Not enough " + strings.Replace(c.missing, "*", b.to+":", 1); f.Sentence() != want {
-					t.Errorf("it says %q, want %q", f.Sentence(), want)
+				sentence := b.told(err, failure.DestinationFull, b.to)
+				if want := "Not enough " + strings.Replace(c.missing, "*", b.to+":", 1); sentence != want {
+					t.Errorf("it says %q, want %q", sentence, want)
 				}
 				unchanged()
 				if made > 0 {
@@ -218,13 +217,10 @@ func TestCauseADiskThatFillsUpWhileItIsWrittenTo(t *testing.T) {
 	if !withMounts(t) {
 		return
 	}
-	fill := map[string]struct {
-		with func(b *bench, volume string)
-		op   endpointtest.Op // that can fail by it at the earliest
-	}{
-		"somebody's file":  {func(b *bench, volume string) { b.hog(volume) }, endpointtest.Write},
-		"a lowered limit":  {func(b *bench, volume string) { b.shrink(volume) }, endpointtest.Write},
-		"somebody's files": {func(b *bench, volume string) { b.hogInodes(volume) }, endpointtest.Create},
+	fills := map[string]func(b *bench, volume string){
+		"somebody's file":  func(b *bench, volume string) { b.hog(volume) },
+		"a lowered limit":  func(b *bench, volume string) { b.shrink(volume) },
+		"somebody's files": func(b *bench, volume string) { b.hogInodes(volume) },
 	}
 	moments := map[string]struct {
 		strategy transfer.Strategy
@@ -238,7 +234,7 @@ func TestCauseADiskThatFillsUpWhileItIsWrittenTo(t *testing.T) {
 		"while it unpacks":  {transfer.ZipFirst, endpointtest.Create, "/data/folder/"},
 		"before it unpacks": {transfer.ZipFirst, endpointtest.Mkdir, "/data/folder"},
 	}
-	for by, fill := range fill {
+	for by, fill := range fills {
 		for when, moment := range moments {
 			for _, mode := range modes {
 				t.Run(fmt.Sprint(when, " by ", by, " ", mode), func(t *testing.T) {
@@ -249,18 +245,14 @@ func TestCauseADiskThatFillsUpWhileItIsWrittenTo(t *testing.T) {
 					var once sync.Once
 					b.destination.Before = func(op endpointtest.Op, path string) error {
 						if op == moment.op && strings.Contains(path, moment.at) {
-							once.Do(func() { fill.with(b, volume) })
+							once.Do(func() { fill(b, volume) })
 						}
 						return nil
 					}
 					spec := b.spec("folder", mode, moment.strategy)
 					spec.Destination = filepath.Join(b.to, "new")
 					_, err := b.run(t.Context(), spec)
-					f := b.fails(err, failure.DestinationFull)
-					b.told(err, failure.DestinationFull, f.Path)
-					if !strings.HasPrefix(f.Path, spec.Destination) {
-						t.Errorf("the path is %s", f.Path)
-					}
+					b.toldBelow(err, failure.DestinationFull, spec.Destination)
 					if !errors.Is(err, syscall.ENOSPC) {
 						t.Errorf("it wasn't the disk: %v", err)
 					}
@@ -333,7 +325,7 @@ func TestCauseSourceAndDestinationThatAreOneByAMount(t *testing.T) {
 				spec := b.spec("folder", mode, transfer.Auto)
 				spec.Source, spec.Destination = filepath.Join(b.root, c.source), filepath.Join(b.root, c.destination)
 				_, err := b.engine.Plan(t.Context(), spec)
-				b.told(err, c.code, b.fails(err, c.code).Path)
+				b.toldBelow(err, c.code, b.root)
 				unchanged()
 			}
 		})
@@ -443,11 +435,7 @@ func TestCauseADestinationThatLiesAboutItsSpace(t *testing.T) {
 				unchanged := b.keep(b.from)
 				spec := b.spec("folder", mode, strategy)
 				_, err := b.run(t.Context(), spec)
-				f := b.fails(err, failure.IOError)
-				b.told(err, failure.IOError, f.Path)
-				if !strings.HasPrefix(f.Path, b.to) {
-					t.Errorf("the path is %s", f.Path)
-				}
+				b.toldBelow(err, failure.IOError, b.to)
 				unchanged()
 				b.holds(b.to, "lost+found")
 			})
@@ -496,10 +484,8 @@ func TestCauseNamesThatAreOneOnExFAT(t *testing.T) {
 						b.must(os.RemoveAll(spec.FinalPath()))
 						return
 					}
-					f := b.fails(err, c.code)
-					b.told(err, c.code, f.Path)
-					if !strings.EqualFold(filepath.Base(f.Path), c.at) {
-						t.Errorf("the path is %s", f.Path)
+					if path := b.toldBelow(err, c.code, b.to); !strings.EqualFold(filepath.Base(path), c.at) {
+						t.Errorf("the path is %s", path)
 					}
 					fromUnchanged()
 					toUnchanged()
