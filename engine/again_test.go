@@ -29,6 +29,7 @@ func again(t *testing.T, how string, attr *syscall.SysProcAttr, environment ...s
 	}
 	cmd := exec.CommandContext(t.Context(), self, "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
 	cmd.Env = append(append(os.Environ(), againMark+"="+t.Name()), environment...)
+	cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0") // the race detector would wait a second for others' reports
 	cmd.Dir = "/"
 	cmd.SysProcAttr = attr
 	var said strings.Builder

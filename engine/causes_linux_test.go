@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -179,10 +180,10 @@ func TestCauseAFullDiskIsNoticedBeforeTheFirstByte(t *testing.T) {
 				b := setup(t)
 				b.takes(10)
 				b.destinationOn(c.options)
-				made := 0
+				var made atomic.Int64
 				b.destination.Before = func(op endpointtest.Op, _ string) error {
 					if op == endpointtest.Mkdir || op == endpointtest.Create {
-						made++
+						made.Add(1)
 					}
 					return nil
 				}
@@ -198,8 +199,8 @@ func TestCauseAFullDiskIsNoticedBeforeTheFirstByte(t *testing.T) {
 					t.Errorf("it says %q, want %q", sentence, want)
 				}
 				unchanged()
-				if made > 0 {
-					t.Errorf("%d files and folders were made", made)
+				if n := made.Load(); n > 0 {
+					t.Errorf("%d files and folders were made", n)
 				}
 				unchanged = b.keepNames(b.from, b.to)
 				spec.Destination = filepath.Join(b.to, "new")
@@ -239,8 +240,8 @@ func TestCauseADiskThatFillsUpWhileItIsWrittenTo(t *testing.T) {
 			for _, mode := range modes {
 				t.Run(fmt.Sprint(when, " by ", by, " ", mode), func(t *testing.T) {
 					b := setup(t)
-					b.takes(200)
-					volume := b.destinationOn("size=8M,nr_inodes=300")
+					b.takes(40)
+					volume := b.destinationOn("size=2M,nr_inodes=100")
 					unchanged := b.keepNames(b.from, b.to)
 					var once sync.Once
 					b.destination.Before = func(op endpointtest.Op, path string) error {
