@@ -187,14 +187,14 @@ func TestCauseASourceThatIsWrittenToWhileItIsRead(t *testing.T) {
 		"it shrinks":              func(p string) error { return os.Truncate(p, size/2) },
 		"it shrinks to nothing":   func(p string) error { return os.Truncate(p, 0) },
 		"it grows":                func(p string) error { return os.Truncate(p, size+1) },
-		"it grows by a lot":       func(p string) error { return os.Truncate(p, 10*size) },
+		"it grows by a lot":       func(p string) error { return os.Truncate(p, 2*size) },
 		"it is written anew":      func(p string) error { return os.WriteFile(p, make([]byte, size), 0o644) },
 		"another takes its place": replace,
 	}
 	for what, change := range changes {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			for _, verify := range []transfer.Verify{transfer.Checksum, transfer.Size, transfer.None} {
+			for _, verify := range []transfer.Verify{transfer.Checksum, transfer.Size} {
 				eachWay(t, func(t *testing.T, mode transfer.Mode, strategy transfer.Strategy) {
 					b := setup(t)
 					b.write("from/folder/clip.mov", strings.Repeat("abc", 1<<20))
