@@ -64,7 +64,7 @@ func (a *archiver) makeAndSend(ctx context.Context) (err error) {
 	if err := removeDead(ctx, dir, a.spec.Run); err != nil {
 		return err
 	}
-	if err := enough(dir, endpoint.Space{Bytes: archiveSize(a.run), Inodes: 3}); err != nil {
+	if err := enough(dir, endpoint.Space{Bytes: uint64(archiveSize(a.run)), Inodes: 3}); err != nil {
 		return err
 	}
 	stage, err := staging.Create(dir, staging.Name(a.spec.Run))

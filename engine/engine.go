@@ -10,6 +10,7 @@ import (
 	"github.com/ketter/ketter/engine/direct"
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/local"
+	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/planner"
 	"github.com/ketter/ketter/engine/transfer"
 )
@@ -88,10 +89,8 @@ func (e *Engine) Plan(ctx context.Context, spec transfer.Spec) (planner.Plan, er
 		return resumed(spec, *s.published), nil
 	}
 	source := planner.Source{Root: *s.source, Parallel: e.inFlight(s.source.Dir())}
-	if len(s.place.Missing) == 0 {
-		if source.Avoid, err = s.place.Dir.Info(); err != nil {
-			return planner.Plan{}, err
-		}
+	if source.Avoid, err = s.place.Dir.Info(); err != nil { // or of the folder that it will be made in
+		return planner.Plan{}, failure.AtDestination("stat", spec.Destination, err)
 	}
 	source.Lacks = s.place.Dir.Capabilities().Lacks(s.source.Dir().Capabilities())
 	return planner.DecideStrategy(ctx, &source, spec, e.policy)

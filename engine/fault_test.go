@@ -307,8 +307,8 @@ func TestTooLittleSpaceFailsBeforeTheFirstByte(t *testing.T) {
 		"just enough":             {endpoint.Space{Bytes: 100_007, Inodes: 99}, transfer.Direct, ""},
 		"no room for the archive": {endpoint.Space{Bytes: 200_014, Inodes: 99}, transfer.ZipFirst, failure.DestinationFull},
 		"room for the archive":    {endpoint.Space{Bytes: 202_000, Inodes: 99}, transfer.ZipFirst, ""},
-		"one inode missing":       {endpoint.Space{Bytes: 1 << 40, Inodes: 4}, transfer.Direct, failure.DestinationFull},
-		"just enough inodes":      {endpoint.Space{Bytes: 1 << 40, Inodes: 5}, transfer.Direct, ""},
+		"one inode missing":       {endpoint.Space{Bytes: 1 << 40, Inodes: 7}, transfer.Direct, failure.DestinationFull},
+		"just enough inodes":      {endpoint.Space{Bytes: 1 << 40, Inodes: 8}, transfer.Direct, ""},
 	}
 	for what, c := range cases {
 		t.Run(what, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 func (r *run) possible() error {
 	if r.spec.Mode == transfer.Move && r.plan.Unremovable != "" {
 		return failure.New(failure.SourcePermissionDenied, r.plan.Unremovable,
-			"The source can't be removed, so it can't be moved: no permission to empty "+r.plan.Unremovable)
+			"The source can't be removed, so it can't be moved: no permission to remove "+r.plan.Unremovable)
 	}
 	if r.plan.Symlinks > 0 && !r.holds.Symlinks {
 		f := failure.New(failure.UnsupportedFileType, r.spec.Source, fmt.Sprintf(
@@ -25,20 +25,27 @@ func (r *run) possible() error {
 }
 
 // preflight refuses a destination that is too small for what is left to do, less the files and bytes that an earlier run
-// has brought. It asks for the least that is needed; what file systems add to that they tell as they fill up.
+// has brought. It asks for the least that any file system needs, so that it never refuses what would fit: that a file takes
+// whole blocks, say, is not so where small files live in their inodes. What one adds to that it tells as it fills up.
 func (r *run) preflight(files, bytes int64) error {
-	need := endpoint.Space{Bytes: uint64(max(0, r.plan.Bytes-bytes)),
-		Inodes: uint64(max(0, r.plan.Files+r.plan.Folders-files))}
+	const ours = 3 // the staging folder, the one in it, and the manifest
+	least, inodes := r.plan.Least, r.plan.Inodes
+	if !r.holds.Holes || !r.holds.HardLinks {
+		least, inodes = r.plan.Bytes, r.plan.Files+r.plan.Folders
+	}
+	need := endpoint.Space{Bytes: uint64(max(0, least-bytes)), Inodes: uint64(max(0, inodes-files) + ours)}
 	if r.builder.method() == transfer.Archive {
-		need.Bytes += archiveSize(r) - uint64(bytes)
+		need.Bytes += uint64(max(0, archiveSize(r)-bytes))
+		need.Inodes++
 	}
 	return enough(r.destination, need)
 }
 
-// archiveSize is about what the archive takes: the files' bytes, and for each name its two headers.
-func archiveSize(r *run) uint64 {
-	const perName = 200
-	return uint64(r.plan.Bytes) + perName*uint64(r.plan.Files+r.plan.Folders)
+// archiveSize is the least that the archive takes: the files' bytes, and for each name its two headers with their times
+// (30 + 46 + 2 × 9 bytes) and twice the name.
+func archiveSize(r *run) int64 {
+	const perName = 96
+	return r.plan.Least + perName*(r.plan.Files+r.plan.Folders)
 }
 
 func enough(dir endpoint.Dir, need endpoint.Space) error {
@@ -49,12 +56,25 @@ func enough(dir endpoint.Dir, need endpoint.Space) error {
 	switch {
 	case free.Bytes < need.Bytes:
 		return failure.New(failure.DestinationFull, dir.Path(), fmt.Sprintf(
-			"Not enough space in %s: %d bytes are needed, %d are free, %d are missing",
-			dir.Path(), need.Bytes, free.Bytes, need.Bytes-free.Bytes))
+			"Not enough space in %s: %s needed, %s free, %s missing",
+			dir.Path(), bytesText(need.Bytes), bytesText(free.Bytes), bytesText(need.Bytes-free.Bytes)))
 	case free.Inodes != math.MaxUint64 && free.Inodes < need.Inodes:
 		return failure.New(failure.DestinationFull, dir.Path(), fmt.Sprintf(
-			"Not enough inodes in %s: %d are needed, %d are free, %d are missing",
+			"Not enough inodes (one for each file and folder) in %s: %d needed, %d free, %d missing",
 			dir.Path(), need.Inodes, free.Inodes, need.Inodes-free.Inodes))
 	}
 	return nil
+}
+
+// bytesText is a count of bytes for a person, in decimal units as storage vendors count, and to the byte.
+func bytesText(n uint64) string {
+	exact := fmt.Sprintf("%d bytes", n)
+	if n < 1000 {
+		return exact
+	}
+	value, units := float64(n)/1000, "kMGTPE"
+	for value >= 999.95 {
+		value, units = value/1000, units[1:]
+	}
+	return fmt.Sprintf("%.1f %cB (%s)", value, units[0], exact)
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"syscall"
 
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/local"
@@ -33,7 +34,7 @@ func (e *Engine) survey(spec transfer.Spec) (*site, error) {
 	}
 	place, err := e.roots.Locate(spec.Destination)
 	if err != nil {
-		return nil, failure.AtDestination("find", spec.Destination, err)
+		return nil, noPlace(spec, err)
 	}
 	place.Dir = e.decorate.destination(place.Dir)
 	s := &site{spec: spec, place: place}
@@ -42,6 +43,16 @@ func (e *Engine) survey(spec transfer.Spec) (*site, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// noPlace is the failure of a destination that can't be found. A file in its place is told apart from a missing volume.
+func noPlace(spec transfer.Spec, err error) error {
+	if !errors.Is(err, syscall.ENOTDIR) {
+		return failure.AtDestination("find", spec.Destination, err)
+	}
+	return &failure.Error{Code: failure.DestinationNotFound, Op: "find", Path: spec.Destination, Err: err,
+		Message: "The destination is not a folder, or lies below something that is none: " + spec.Destination,
+		Hint:    "Choose a folder, or a name that doesn't exist yet, for the destination."}
 }
 
 func (s *site) complete(e *Engine) (err error) {

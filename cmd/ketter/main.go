@@ -81,13 +81,13 @@ func report(w io.Writer, err error) int {
 		if errors.Is(err, context.Canceled) {
 			f = failure.From(err)
 		} else {
-			fmt.Fprintln(w, "ketter:", err)
+			fmt.Fprintln(w, "ketter:", printableLines(err.Error()))
 			return failure.Internal.ExitStatus()
 		}
 	}
-	fmt.Fprintf(w, "ketter: %s\n  code: %s\n", f.Sentence(), f.Code)
+	fmt.Fprintf(w, "ketter: %s\n  code: %s\n", printable(f.Sentence()), f.Code)
 	if hint := f.Advice(); hint != "" {
-		fmt.Fprintf(w, "  hint: %s\n", hint)
+		fmt.Fprintf(w, "  hint: %s\n", printable(hint))
 	}
 	return f.Code.ExitStatus()
 }

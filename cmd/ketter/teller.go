@@ -112,7 +112,7 @@ func (t *teller) finished(spec transfer.Spec, plan planner.Plan, result transfer
 	}
 	done := map[transfer.Mode]string{transfer.Copy: "Copied", transfer.Move: "Moved"}[spec.Mode]
 	_, err := fmt.Fprintf(t.out, "%s %d files, %s in %.2f s (%.1f MB/s) to %s\n%s, %s\n",
-		done, result.Files, bytesText(result.Bytes), seconds, rate, spec.FinalPath(), plan.Strategy, proof)
+		done, result.Files, bytesText(result.Bytes), seconds, rate, printable(spec.FinalPath()), plan.Strategy, proof)
 	return err
 }
 

@@ -14,7 +14,7 @@ import (
 
 func countTree(ctx context.Context, source *Source, plan *Plan) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(source.Parallel)
+	group.SetLimit(max(1, source.Parallel))
 	c := &counter{ctx: ctx, move: plan.Spec.Mode == transfer.Move, avoid: source.Avoid, group: group, plan: plan}
 	err := tree.Walk[*counted](ctx, &source.Root, c, source.Parallel)
 	if others := group.Wait(); err == nil || ctx.Err() != nil && others != nil {
@@ -37,30 +37,34 @@ type counter struct {
 
 // counted is a folder being counted.
 type counted struct {
-	dir   endpoint.Dir
-	mu    sync.Mutex
-	names []endpoint.Entry // not yet under way
-	asked bool             // whether its contents can be removed
-	busy  sync.WaitGroup
+	dir    endpoint.Dir
+	sticky bool
+	names  []endpoint.Entry // not yet under way; by the one goroutine that lists the folder
+	asked  bool             // whether its contents can be removed
+	busy   sync.WaitGroup
 }
 
 // batch is how many names one goroutine looks at.
 const batch = 16
 
-func (c *counter) Enter(_ *counted, _ string, dir endpoint.Dir, info endpoint.Info) (*counted, error) {
+func (c *counter) Enter(parent *counted, name string, dir endpoint.Dir, info endpoint.Info) (*counted, error) {
 	c.mu.Lock()
 	c.plan.Folders++
+	c.plan.Inodes++
 	c.mu.Unlock()
+	if c.move && parent != nil { // any of them may be a mount point
+		c.askRemovable(parent, name)
+	}
 	if info.Device == c.avoid.Device && info.Inode == c.avoid.Inode {
 		dir.Close()
 		return nil, failure.New(failure.DestinationInsideSource, dir.Path(),
 			"The destination lies inside the source: "+dir.Path())
 	}
-	return &counted{dir: dir}, nil
+	return &counted{dir: dir, sticky: info.Mode&0o1000 != 0}, nil
 }
 
 func (c *counter) Entry(f *counted, entry endpoint.Entry) error {
-	if c.move && !f.asked { // a folder is listed by one goroutine
+	if c.move && (!f.asked || f.sticky) { // in a sticky folder it depends on whose each file is
 		f.asked = true
 		c.askRemovable(f, entry.Name)
 	}
@@ -78,7 +82,7 @@ func (c *counter) askRemovable(f *counted, name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.plan.Unremovable == "" {
-		c.plan.Unremovable = f.dir.Path()
+		c.plan.Unremovable = tree.Join(f.dir.Path(), name)
 	}
 }
 
@@ -100,13 +104,14 @@ func (c *counter) flush(f *counted) error {
 }
 
 func (c *counter) add(f *counted, names []endpoint.Entry) error {
-	var links, bytes int64
+	var links, bytes, least, inodes int64
 	for _, entry := range names {
 		if err := c.ctx.Err(); err != nil {
 			return err
 		}
 		if entry.Type == endpoint.Symlink {
 			links++
+			inodes++
 			continue
 		}
 		info, err := f.dir.Lstat(entry.Name)
@@ -114,13 +119,27 @@ func (c *counter) add(f *counted, names []endpoint.Entry) error {
 			return tree.AtListed("stat", tree.Join(f.dir.Path(), entry.Name), err)
 		}
 		bytes += info.Size
+		if info.Links <= 1 {
+			least += leastOf(info)
+			inodes++
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.plan.Files += int64(len(names))
 	c.plan.Symlinks += links
 	c.plan.Bytes += bytes
+	c.plan.Least += least
+	c.plan.Inodes += inodes
 	return nil
+}
+
+// leastOf is what a file takes without its holes. Some storages never say what is allocated: there it is the whole.
+func leastOf(info endpoint.Info) int64 {
+	if info.Allocated == 0 {
+		return info.Size
+	}
+	return min(info.Size, info.Allocated)
 }
 
 // Leave waits for those who still look at names of the folder.

@@ -37,12 +37,16 @@ type Plan struct {
 	AvgSize  int64 // Bytes / Files, rounded down
 	Elapsed  time.Duration
 
+	// Least is how many bytes, and Inodes how many inodes, any destination needs at least: holes take none, nor do further
+	// names of a file.
+	Least, Inodes int64
+
 	// Lacks is what the destination can't hold, of what such sources may have: it arrives without. Symbolic links are none
 	// of it: a source that has some can't be transferred to where there are none.
 	Lacks []string
 
-	// Unremovable is a folder of the source whose contents this process may not remove, "" if there is none. Only a move
-	// that can't be a rename minds.
+	// Unremovable is a name below the source that this process may not remove, "" if there is none. Only a move that can't be
+	// a rename minds.
 	Unremovable string
 }
 

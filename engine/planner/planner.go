@@ -14,7 +14,7 @@ import (
 // Source is what a plan is made for.
 type Source struct {
 	tree.Root
-	// Avoid is the destination's folder. A source that holds it can't be transferred into it.
+	// Avoid is the destination's folder, or the one it will be made in. A source that holds it can't be transferred into it.
 	Avoid endpoint.Info
 	// Lacks is what the destination can't hold.
 	Lacks []string
@@ -68,7 +68,8 @@ func averageBelow(total, n, limit int64) bool {
 func count(ctx context.Context, source *Source, plan *Plan) error {
 	switch source.Info.Type {
 	case endpoint.File:
-		plan.Files, plan.Bytes = 1, source.Info.Size
+		plan.Files, plan.Bytes, plan.Inodes = 1, source.Info.Size, 1
+		plan.Least = leastOf(source.Info)
 		return nil
 	case endpoint.Folder:
 		return countTree(ctx, source, plan)

@@ -3,9 +3,9 @@ package local
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -50,18 +50,19 @@ func (r Roots) Locate(path string) (*Place, error) {
 	return &Place{Dir: folder, Path: real, Missing: missing}, nil
 }
 
-// resolve splits path into the real path of what exists and the names that don't.
+// resolve splits path into the real path of what exists and the names that don't. Names below a regular file don't exist;
+// that they can't is told, with ENOTDIR, once the file is opened as a folder, which comes after the roots were asked.
 func resolve(path string) (real string, missing []string, err error) {
 	for rest := path; ; rest = filepath.Dir(rest) {
 		real, err = filepath.EvalSymlinks(rest)
 		if err == nil {
 			return real, missing, nil
 		}
-		var pathError *fs.PathError
-		if !errors.As(err, &pathError) { // too many links
+		var errno syscall.Errno
+		if !errors.As(err, &errno) { // too many links, which EvalSymlinks counts itself
 			return "", nil, notAllowed(path, "its symbolic links lead in a circle")
 		}
-		if !errors.Is(err, fs.ErrNotExist) || rest == "/" {
+		if errno != syscall.ENOENT && errno != syscall.ENOTDIR || rest == "/" {
 			return "", nil, err
 		}
 		missing = append([]string{filepath.Base(rest)}, missing...)

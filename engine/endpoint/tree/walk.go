@@ -57,7 +57,7 @@ type Visitor[F any] interface {
 // transferred ends it with unsupported_file_type. Root's own folder is not closed.
 func Walk[F any](ctx context.Context, root *Root, visitor Visitor[F], walkers int) error {
 	group, ctx := errgroup.WithContext(ctx)
-	w := walk[F]{ctx: ctx, visitor: visitor, group: group, slots: make(chan struct{}, walkers)}
+	w := walk[F]{ctx: ctx, visitor: visitor, group: group, slots: make(chan struct{}, max(1, walkers))}
 	w.slots <- struct{}{}
 	group.Go(func() error {
 		defer func() { <-w.slots }()
