@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ketter/ketter/engine/endpoint/endpointtest"
@@ -217,13 +218,10 @@ func TestAFileThatWasUnderWayHasNoHeader(t *testing.T) {
 	record := f.records()["source/large"]
 	f = setup(t)
 	f.write("large", strings.Repeat("large one ", 300_000))
-	reads := 0
+	var reads atomic.Int32
 	err := f.packAs(&endpointtest.Hooks{Before: func(op endpointtest.Op, _ string) error {
-		if op == endpointtest.Read {
-			reads++
-			if reads == 3 {
-				return fs.ErrPermission
-			}
+		if op == endpointtest.Read && reads.Add(1) == 3 {
+			return fs.ErrPermission
 		}
 		return nil
 	}})
