@@ -16,6 +16,7 @@ import (
 	"github.com/ketter/ketter/engine/manifest"
 	"github.com/ketter/ketter/engine/staging"
 	"github.com/ketter/ketter/engine/transfer"
+	"github.com/ketter/ketter/engine/zipfirst"
 )
 
 // earlier is what earlier runs of the job have left to this one, which resumes them. Names that are proven there, and
@@ -335,4 +336,16 @@ func restIn(in endpoint.Dir, path string, partial manifest.Partial) (*direct.Res
 	return nil, nil // it is done afresh
 }
 
-func (a *adopter) extract(manifest.Record, endpoint.Dir, string) (bool, error) { return false, nil }
+// extract unpacks the file from the earlier run's archive, checked: what is unpacked is never read from the source again.
+func (a *adopter) extract(record manifest.Record, to endpoint.Dir, name string) (bool, error) {
+	if record.Packed == nil || a.from.archive == nil {
+		return false, nil
+	}
+	path := tree.Join(a.run.stage.Dir().Path(), staging.ArchiveName)
+	options := zipfirst.Options{Parallel: 1, Keep: a.run.keep, Count: func(int64, int64) {}}
+	err := zipfirst.Extract(a.ctx, a.from.archive, path, record, to, name, options, true)
+	if failure.CodeOf(err) == failure.ArchiveError {
+		return false, nil // it isn't what was packed: it is done again
+	}
+	return err == nil, err
+}

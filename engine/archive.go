@@ -26,9 +26,12 @@ func (byArchive) build(ctx context.Context, r *run, sink *manifest.Writer) error
 	a := archiver{run: r, sink: sink, options: zipfirst.Options{
 		Parallel: r.parallel,
 		Hash:     r.spec.Verify == transfer.Checksum,
-		SyncEach: r.keep.SyncEach,
+		Keep:     r.keep,
 		Count:    r.watch.count,
 	}}
+	if r.earlier != nil {
+		a.options.Done = r.earlier.kept
+	}
 	make := a.makeInPlace
 	if r.engine.tmpDir != "" {
 		make = a.makeAndSend
@@ -78,13 +81,14 @@ func (a *archiver) makeAndSend(ctx context.Context) (err error) {
 func (a *archiver) pack(ctx context.Context, dir endpoint.Dir) error {
 	began := a.engine.now()
 	a.watch.begin(transfer.Packing, a.plan.Files, a.plan.Bytes)
+	a.watch.skip(a.earlier.done())
 	path := tree.Join(dir.Path(), staging.ArchiveName)
 	out, err := dir.Create(staging.ArchiveName)
 	if err != nil {
 		return failure.AtDestination("create archive", path, err)
 	}
 	defer out.Close()
-	if err := zipfirst.Pack(ctx, a.source, out, path, a.sink, a.options); err != nil {
+	if err := a.fill(ctx, out, path); err != nil {
 		return err
 	}
 	if err := out.Close(); err != nil {
@@ -101,6 +105,28 @@ func (a *archiver) pack(ctx context.Context, dir endpoint.Dir) error {
 			"seconds": a.since(began)})
 }
 
+// fill packs the source, and completes the archive with its directory.
+func (a *archiver) fill(ctx context.Context, out endpoint.Writer, path string) error {
+	size, err := zipfirst.Pack(ctx, a.source, out, path, a.sink, a.options)
+	if err != nil {
+		return err
+	}
+	records, err := a.recorded()
+	if err != nil {
+		return failure.AtDestination("read manifest", path, err)
+	}
+	defer records.Close()
+	return zipfirst.Seal(ctx, records, out, size, path)
+}
+
+// recorded opens the manifest as far as it is.
+func (a *archiver) recorded() (io.ReadCloser, error) {
+	if _, err := a.sink.Lines(); err != nil {
+		return nil, err
+	}
+	return a.stage.OpenManifest()
+}
+
 // send transfers the archive as any other file is transferred, from the folder it was made in to the run's staging. Its
 // files are proven when they are unpacked.
 func (a *archiver) send(ctx context.Context, from endpoint.Dir) error {
@@ -112,7 +138,7 @@ func (a *archiver) send(ctx context.Context, from endpoint.Dir) error {
 	a.watch.begin(transfer.Sending, 1, info.Size)
 	source := &tree.Root{Parent: from, Name: staging.ArchiveName, Path: from.Path(), Info: info}
 	err = direct.Copy(ctx, source, a.stage.Dir(), direct.Options{Parallel: a.parallel, Keep: staging.Keep{SyncEach: a.keep.SyncEach},
-		Sink: unrecorded{}, Count: a.watch.count})
+		Sink: unrecorded{}, Count: a.watch.count, PartEvery: direct.PartEvery})
 	if err != nil {
 		return err
 	}
@@ -123,30 +149,23 @@ func (a *archiver) send(ctx context.Context, from endpoint.Dir) error {
 // unrecorded is the Sink of what is no part of the source.
 type unrecorded struct{}
 
-func (unrecorded) Add(manifest.Record) error         { return nil }
+func (unrecorded) Add(...manifest.Record) error      { return nil }
 func (unrecorded) AddPartial(manifest.Partial) error { return nil }
 
 func (a *archiver) unpack(ctx context.Context) error {
 	began := a.engine.now()
 	totals := a.sink.Totals()
 	a.watch.begin(transfer.Unpacking, totals.Files, totals.Bytes)
+	a.watch.skip(a.earlier.done())
 	dir := a.stage.Dir()
 	path := tree.Join(dir.Path(), staging.ArchiveName)
-	if err := flushed(a.sink); err != nil {
-		return failure.AtDestination("write manifest", dir.Path(), err)
-	}
 	in, err := dir.Open(staging.ArchiveName)
 	if err != nil {
 		return failure.AtDestination("open archive", path, err)
 	}
 	defer in.Close()
-	info, err := in.Info()
+	err = zipfirst.Unpack(ctx, zipfirst.Archive{Reader: in, Path: path, Manifest: a.recorded}, a.stage.Data(), a.options)
 	if err != nil {
-		return failure.AtDestination("stat archive", path, err)
-	}
-	archive := zipfirst.Archive{ReaderAt: in, Size: info.Size, Path: path,
-		Manifest: func() (io.ReadCloser, error) { return a.stage.OpenManifest() }}
-	if err := zipfirst.Unpack(ctx, archive, a.stage.Data(), a.options); err != nil {
 		return err
 	}
 	return a.watch.event(ctx, transfer.EventArchiveExtracted, fmt.Sprintf("Unpacked %d files.", totals.Files),
@@ -167,5 +186,3 @@ func (a *archiver) cleanUp(ctx context.Context) error {
 }
 
 func (a *archiver) since(began time.Time) float64 { return a.engine.now().Sub(began).Seconds() }
-
-func flushed(sink *manifest.Writer) error { _, err := sink.Lines(); return err }

@@ -22,6 +22,8 @@ func (fileByFile) build(ctx context.Context, r *run, sink *manifest.Writer) erro
 		Keep:     r.keep,
 		Sink:     sink,
 		Count:    r.watch.count,
+
+		PartEvery: r.engine.partEvery,
 	}
 	if r.earlier != nil {
 		options.Earlier = r.earlier

@@ -25,8 +25,8 @@ type worker interface {
 	close()
 }
 
-// each lets workers do something with every record of a manifest, in no particular order. An error of reading it ends the
-// work and is returned as it is.
+// each lets workers do something with every record of a manifest, in no particular order. An error of reading it is
+// returned as it is, once all that came before it is done.
 func each(ctx context.Context, parallel int, records *manifest.Reader, hire func(ctx context.Context) worker) error {
 	group, ctx := errgroup.WithContext(ctx)
 	chunks := make(chan []numbered, parallel)
@@ -42,11 +42,16 @@ func each(ctx context.Context, parallel int, records *manifest.Reader, hire func
 			return nil
 		})
 	}
-	group.Go(func() error {
+	var ended error
+	group.Go(func() (err error) {
 		defer close(chunks)
-		return deal(ctx, records, chunks)
+		ended, err = deal(ctx, records, chunks)
+		return err
 	})
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return ended
 }
 
 func all(ctx context.Context, w worker, records []numbered) error {
@@ -61,26 +66,24 @@ func all(ctx context.Context, w worker, records []numbered) error {
 	return nil
 }
 
-func deal(ctx context.Context, records *manifest.Reader, chunks chan<- []numbered) error {
-	for {
+// deal hands out the records, and returns why they ended, nil at the end of a whole manifest, apart from its own error.
+func deal(ctx context.Context, records *manifest.Reader, chunks chan<- []numbered) (ended, err error) {
+	for ended == nil {
 		batch := make([]numbered, 0, chunk)
-		var err error
-		for len(batch) < chunk && err == nil {
+		for len(batch) < chunk && ended == nil {
 			var record manifest.Record
-			if record, err = records.Next(); err == nil {
+			if record, ended = records.Next(); ended == nil {
 				batch = append(batch, numbered{record, records.Line()})
 			}
 		}
 		select {
 		case chunks <- batch:
 		case <-ctx.Done():
-			return ctx.Err()
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
+			return nil, ctx.Err()
 		}
 	}
+	if errors.Is(ended, io.EOF) {
+		return nil, nil
+	}
+	return ended, nil
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/ketter/ketter/engine/direct"
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/local"
 	"github.com/ketter/ketter/engine/planner"
@@ -33,6 +34,7 @@ type Engine struct {
 	parallel  int
 	paced     bool // parallel grows with latency
 	noteEvery time.Duration
+	partEvery int64
 	now       func() time.Time
 	decorate  decorators
 }
@@ -64,7 +66,7 @@ func New(options Options) (*Engine, error) {
 		return nil, fmt.Errorf("engine: a threshold or the number of files in flight is negative")
 	}
 	e := &Engine{roots: options.AllowedRoots, tmpDir: options.TmpDir, policy: options.Policy, parallel: options.Parallel,
-		noteEvery: noteEvery, now: time.Now, decorate: decorators{plain, plain}}
+		noteEvery: noteEvery, partEvery: direct.PartEvery, now: time.Now, decorate: decorators{plain, plain}}
 	if e.parallel == 0 {
 		e.parallel, e.paced = 2*runtime.GOMAXPROCS(0), true
 	}

@@ -45,9 +45,15 @@ check_gofmt() {
 	[ -z "$files" ] || { say "These files are not formatted (gofmt -w mends them):" "$files"; return 1; }
 }
 
-go_vet() { go vet ./...; }
+go_vet() {
+	go vet ./... || return 1
+	is_macos || (cd infra/latencyfs && CGO_ENABLED=0 go vet ./...) # a module of its own, for Linux alone
+}
 vet_darwin() { CGO_ENABLED=0 GOOS=darwin go vet ./...; }
-go_tidy() { go mod tidy -diff && go mod verify; }
+go_tidy() {
+	go mod tidy -diff && go mod verify || return 1
+	(cd infra/latencyfs && go mod tidy -diff && go mod verify)
+}
 check_sqlc() { (cd db && CGO_ENABLED=0 go tool -modfile="$ROOT/infra/tools/go.mod" sqlc diff); }
 lint() { go tool $TOOLS golangci-lint run ./...; }
 
@@ -61,7 +67,8 @@ check_config_docs() {
 
 run_tests() {
 	start_postgres || return 1
-	CGO_ENABLED=1 go test -race -count=1 -timeout 15m ./...
+	CGO_ENABLED=1 go test -race -count=1 -timeout 15m ./... || return 1
+	is_macos || (cd infra/latencyfs && CGO_ENABLED=0 go test -count=1 ./...)
 }
 
 # ---- Running them

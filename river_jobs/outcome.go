@@ -48,25 +48,66 @@ func (r *run) succeed(ctx context.Context, result transfer.Result) error {
 	})
 }
 
+// fate is what becomes of a job whose run ended without success.
+type fate int
+
+const (
+	fails       fate = iota // for good
+	isCancelled             // by an operator
+	goesOnElsewhere
+	isInterrupted // by a shutdown: it goes back without spending an attempt
+	isTriedAgain
+)
+
+// goesOn reports whether another run will follow, for which what is proven stays.
+func (f fate) goesOn() bool { return f == goesOnElsewhere || f == isInterrupted || f == isTriedAgain }
+
+// fateAfter decides by the error and by why ctx, the run's own, ended.
+func (r *run) fateAfter(ctx context.Context, err error) fate {
+	f := failureOf(err)
+	switch {
+	case errors.Is(err, db.ErrRunLost) || f.Code == failure.LeaseLost:
+		return goesOnElsewhere
+	case errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely), f.Code == failure.Cancelled && ctx.Err() == nil:
+		return isCancelled
+	case ctx.Err() != nil:
+		return isInterrupted
+	case f.Code.Class() == failure.Permanent || r.job.Attempts >= maxAttempts:
+		return fails
+	default:
+		return isTriedAgain
+	}
+}
+
 // fail records what becomes of the job after an error and returns what River shall make of its own job.
 func (r *run) fail(ctx context.Context, err error) error {
 	recordCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
-	f := failureOf(err)
-	switch {
-	case errors.Is(err, db.ErrRunLost) || f.Code == failure.LeaseLost:
+	switch r.fateAfter(ctx, err) {
+	case goesOnElsewhere:
 		r.logger.Warn().Err(err).Msg("lease_lost: the job goes on elsewhere")
 		return err
-	case errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely), f.Code == failure.Cancelled && ctx.Err() == nil:
-		return r.finally(river.JobCancel(err), r.cancelled(recordCtx))
-	case ctx.Err() != nil:
-		// A shutdown. River spends no attempt on an error that wraps context.Canceled, and neither do we.
+	case isCancelled:
+		return r.finally(river.JobCancel(err), r.discarding(ctx, r.cancelled(recordCtx)))
+	case isInterrupted:
+		// River spends no attempt on an error that wraps context.Canceled, and neither do we.
 		return r.finally(fmt.Errorf("interrupted: %w", context.Canceled), r.interrupted(recordCtx))
-	case f.Code.Class() == failure.Permanent || r.job.Attempts >= maxAttempts:
-		return r.finally(river.JobCancel(err), r.failed(recordCtx, f))
+	case isTriedAgain:
+		return r.finally(err, r.retryLater(recordCtx, failureOf(err)))
 	default:
-		return r.finally(err, r.retryLater(recordCtx, f))
+		return r.finally(river.JobCancel(err), r.discarding(ctx, r.failed(recordCtx, failureOf(err))))
 	}
+}
+
+// discarding removes what runs of the job have kept for a next one, once it is recorded that there will be none.
+func (r *run) discarding(ctx context.Context, recording error) error {
+	if recording != nil {
+		return recording
+	}
+	if err := r.worker.Engine.Discard(context.WithoutCancel(ctx), r.spec); err != nil {
+		r.logger.Warn().Err(err).Msg("the job's staging folder could not be removed; it can be deleted by hand")
+	}
+	return nil
 }
 
 // failureOf is failure.From, save that a context's end without a code is no cancel: a time limit of our own (on the

@@ -98,11 +98,17 @@ func (r *run) transfer(ctx context.Context) (transfer.Result, error) {
 		cancel(nil)
 	}()
 
+	r.spec.Resumes = func(err error) bool { return r.fateAfter(ctx, withCause(ctx, err)).goesOn() }
 	result, err := r.planAndRun(ctx)
+	return result, withCause(ctx, err)
+}
+
+// withCause adds why the context ended, which decides what becomes of the job.
+func withCause(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); err != nil && cause != nil {
-		err = fmt.Errorf("%w: %w", cause, err) // why the context ended decides what becomes of the job
+		return fmt.Errorf("%w: %w", cause, err)
 	}
-	return result, err
+	return err
 }
 
 func (r *run) planAndRun(ctx context.Context) (transfer.Result, error) {

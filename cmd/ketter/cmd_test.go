@@ -105,7 +105,7 @@ func TestTheBarFitsItsTerminal(t *testing.T) {
 	for _, columns := range []int{40, 80, 200} {
 		line := bar(transfer.Progress{
 			Phase: transfer.Publishing, FilesDone: 1e6, FilesTotal: 2e6, BytesDone: 9e14, BytesTotal: 1e15,
-		}, 1e12, columns)
+		}, columns)
 		if len(line) > columns {
 			t.Errorf("%d columns: %q", columns, line)
 		}

@@ -4,14 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"math"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -37,6 +36,9 @@ func newTransferCommand() *cobra.Command {
 The result appears under its final name only when it is complete, durable and verified. If that name exists already,
 nothing is touched. A move removes the source only after that, and only what is proven and unchanged. When anything
 fails before, the destination is left as it was found.
+
+A transfer that was killed leaves a hidden folder (.ketter-….partial) in FOLDER. The same command goes on from there: it
+reads and writes only what is not proven yet.
 
 A folder of many small files is packed into one archive on the way (--strategy auto decides; the thresholds are
 KETTER_ZIP_THRESHOLD_FILES and KETTER_ZIP_THRESHOLD_AVG_SIZE_BYTES).
@@ -91,23 +93,23 @@ func (o transferOptions) spec() (transfer.Spec, error) {
 	if spec.Destination, err = filepath.Abs(o.to); err != nil {
 		return spec, err
 	}
-	spec.Run, err = newCLIRun()
+	spec.Run, err = newCLIRun(spec)
+	spec.Alone = true
 	return spec, err
 }
 
-// newCLIRun names a run of this user on this host; no two invocations share a job number or a token.
-func newCLIRun() (transfer.Run, error) {
+// newCLIRun names a run of this user on this host. The same transfer has the same job number each time, so that a second
+// invocation goes on with what one that was killed has left.
+func newCLIRun(spec transfer.Spec) (transfer.Run, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		return transfer.Run{}, err
 	}
-	number, err := rand.Int(rand.Reader, big.NewInt(math.MaxInt64))
-	if err != nil {
-		return transfer.Run{}, err
-	}
 	installation := sha256.Sum256(fmt.Appendf(nil, "%s/%d", host, os.Getuid()))
+	job := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s", spec.Mode, spec.Source, spec.Destination))
 	return transfer.Run{
-		Installation: "cli" + hex.EncodeToString(installation[:4]), Job: number.Int64(), Token: rand.Text(),
+		Installation: "cli" + hex.EncodeToString(installation[:4]),
+		Job:          int64(binary.BigEndian.Uint64(job[:]) >> 1), Token: rand.Text(),
 	}, nil
 }
 
@@ -127,9 +129,10 @@ func runTransfer(cmd *cobra.Command, options transferOptions) error {
 	if err != nil {
 		return err
 	}
-	teller := newTeller(cmd.OutOrStdout(), cmd.ErrOrStderr(), options.json, time.Now)
+	teller := newTeller(cmd.OutOrStdout(), cmd.ErrOrStderr(), options.json)
 	result, plan, err := transferNow(cmd.Context(), e, spec, teller)
 	if err != nil {
+		err = errors.Join(err, e.Discard(context.WithoutCancel(cmd.Context()), spec))
 		return teller.failed(failure.From(err))
 	}
 	return teller.finished(spec, plan, result)

@@ -16,18 +16,15 @@ import (
 // teller tells a person or a script how a transfer goes: a bar on a terminal and a summary, or JSON lines, each with a
 // message_type (event, progress, summary, error).
 type teller struct {
-	out, err   io.Writer
-	json       bool
-	now        func() time.Time
-	columns    int // of the terminal the bar is drawn on; 0: no bar
-	phase      transfer.Phase
-	phaseBegan time.Time
+	out, err io.Writer
+	json     bool
+	columns  int // of the terminal the bar is drawn on; 0: no bar
 }
 
 var _ transfer.Observer = (*teller)(nil)
 
-func newTeller(out, err io.Writer, asJSON bool, now func() time.Time) *teller {
-	t := &teller{out: out, err: err, json: asJSON, now: now}
+func newTeller(out, err io.Writer, asJSON bool) *teller {
+	t := &teller{out: out, err: err, json: asJSON}
 	if columns, yes := isTerminal(err); yes && !asJSON {
 		t.columns = columns
 	}
@@ -47,22 +44,20 @@ func (t *teller) BeforePublish(context.Context, transfer.Intent) error { return 
 
 // Progress draws the bar anew.
 func (t *teller) Progress(p transfer.Progress) {
-	if p.Phase != t.phase {
-		t.phase, t.phaseBegan = p.Phase, t.now()
-	}
 	switch {
 	case t.json:
 		_ = t.line("progress", map[string]any{
 			"phase": p.Phase, "files_done": p.FilesDone, "files_total": p.FilesTotal,
 			"bytes_done": p.BytesDone, "bytes_total": p.BytesTotal,
+			"bytes_per_second": p.BytesPerSecond, "seconds_left": p.Left.Seconds(),
 		}) // a reader that went away is noticed by the summary
 	case t.columns > 0:
-		fmt.Fprint(t.err, "\r\x1b[K"+bar(p, t.now().Sub(t.phaseBegan), t.columns-1))
+		fmt.Fprint(t.err, "\r\x1b[K"+bar(p, t.columns-1))
 	}
 }
 
 // bar is one line: phase, share, files, bytes, rate and what is left.
-func bar(p transfer.Progress, elapsed time.Duration, columns int) string {
+func bar(p transfer.Progress, columns int) string {
 	figures := fmt.Sprintf(" %d files  %s", p.FilesDone, bytesText(p.BytesDone))
 	share := 0.0
 	switch {
@@ -71,12 +66,11 @@ func bar(p transfer.Progress, elapsed time.Duration, columns int) string {
 	case p.FilesTotal > 0:
 		share = min(1, float64(p.FilesDone)/float64(p.FilesTotal))
 	}
-	if seconds := elapsed.Seconds(); seconds > 1 && p.BytesDone > 0 {
-		figures += fmt.Sprintf("  %s/s", bytesText(int64(float64(p.BytesDone)/seconds)))
-		if share > 0.01 {
-			left := time.Duration(seconds * (1 - share) / share * float64(time.Second))
-			figures += "  " + left.Round(time.Second).String() + " left"
-		}
+	if p.BytesPerSecond > 0 {
+		figures += fmt.Sprintf("  %s/s", bytesText(int64(p.BytesPerSecond)))
+	}
+	if p.Left > 0 {
+		figures += "  " + p.Left.Round(time.Second).String() + " left"
 	}
 	label := fmt.Sprintf("%-10s %3.0f%% ", p.Phase, share*100)
 	line := label + figures

@@ -21,7 +21,7 @@ import (
 // Sink takes the record of each name as it is done; that of a folder after those of all it holds. It may be called by
 // several goroutines.
 type Sink interface {
-	Add(record manifest.Record) error
+	Add(records ...manifest.Record) error
 	AddPartial(partial manifest.Partial) error
 }
 
@@ -50,7 +50,12 @@ type Options struct {
 	Sink     Sink
 	Count    func(files, bytes int64) // told what was done since it was last called, by several goroutines
 	Earlier  Earlier                  // nil when there is nothing
+	// PartEvery is after how many bytes of a large file it is noted how far it is.
+	PartEvery int64
 }
+
+// PartEvery is a good Options.PartEvery: a later run may have to do so much again, of each file under way.
+const PartEvery = 64 << 20
 
 // Copy copies root into data, under its own name. The mode and modification time of root's own folder are left to the
 // caller, since a folder that its owner can't write to can't be renamed any more.
@@ -60,7 +65,7 @@ func Copy(ctx context.Context, root *tree.Root, data endpoint.Dir, options Optio
 	c := &copier{ctx: ctx, options: options, data: data, group: group, large: make(chan struct{}, largeFiles)}
 	if root.Folder == nil {
 		f := &folder{from: root.Parent, to: data}
-		return c.openEarlier(f, func() error { return c.entry(f, endpoint.Entry{Name: root.Name}) })
+		return c.openEarlier(f, func() error { return c.entries(f, []endpoint.Entry{{Name: root.Name}}) })
 	}
 	err := tree.Walk[*folder](ctx, root, c, options.Parallel)
 	if others := group.Wait(); err == nil || ctx.Err() != nil && others != nil {
@@ -82,7 +87,7 @@ type copier struct {
 }
 
 // batch is how many names are copied by one goroutine.
-const batch = 8
+const batch = 16
 
 func (c *copier) Enter(parent *folder, name string, from endpoint.Dir, info endpoint.Info) (*folder, error) {
 	f := &folder{parent: parent, name: name, path: name, from: from, in: c.data}
@@ -128,12 +133,7 @@ func (c *copier) flush(f *folder) error {
 	f.busy.Add(1)
 	do := func() error {
 		defer f.busy.Done()
-		for _, entry := range names {
-			if err := c.entry(f, entry); err != nil {
-				return err
-			}
-		}
-		return nil
+		return c.entries(f, names)
 	}
 	if c.group.TryGo(do) {
 		return nil
@@ -155,7 +155,45 @@ func (c *copier) Leave(f *folder) error {
 	return c.finish(f)
 }
 
-func (c *copier) entry(f *folder, entry endpoint.Entry) error {
+// entries copies names of one folder, and records them side by side.
+func (c *copier) entries(f *folder, names []endpoint.Entry) error {
+	done := records{sink: c.options.Sink}
+	for _, entry := range names {
+		if err := c.entry(f, entry, &done); err != nil {
+			return err
+		}
+	}
+	return failure.AtDestination("record", f.to.Path(), done.flush())
+}
+
+// records are those of names that are done, until they are handed on.
+type records struct {
+	sink  Sink
+	wait  []manifest.Record
+	bytes int64 // of their files
+}
+
+// add keeps a record back, unless a run that is killed would lose much by it, or other names build on this one.
+func (r *records) add(record manifest.Record) error {
+	const much = 1 << 20
+	r.wait = append(r.wait, record)
+	r.bytes += record.Size
+	if r.bytes >= much || record.Linked {
+		return r.flush()
+	}
+	return nil
+}
+
+func (r *records) flush() error {
+	if len(r.wait) == 0 {
+		return nil
+	}
+	err := r.sink.Add(r.wait...)
+	r.wait, r.bytes = r.wait[:0], 0
+	return err
+}
+
+func (c *copier) entry(f *folder, entry endpoint.Entry, done *records) error {
 	if err := c.ctx.Err(); err != nil {
 		return err
 	}
@@ -166,12 +204,12 @@ func (c *copier) entry(f *folder, entry endpoint.Entry) error {
 		}
 	}
 	if entry.Type == endpoint.Symlink {
-		return c.symlink(f, entry.Name)
+		return c.symlink(f, entry.Name, done)
 	}
-	return c.file(f, entry.Name)
+	return c.file(f, entry.Name, done)
 }
 
-func (c *copier) symlink(f *folder, name string) error {
+func (c *copier) symlink(f *folder, name string, done *records) error {
 	source, destination := tree.Join(f.from.Path(), name), tree.Join(f.to.Path(), name)
 	info, err := f.from.Lstat(name)
 	if err != nil {
@@ -188,7 +226,7 @@ func (c *copier) symlink(f *folder, name string) error {
 		return failure.AtDestination("set time", destination, err)
 	}
 	c.options.Count(1, 0)
-	return failure.AtDestination("record", destination, c.options.Sink.Add(record))
+	return failure.AtDestination("record", destination, done.add(record))
 }
 
 var _ tree.Visitor[*folder] = (*copier)(nil)

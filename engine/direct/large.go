@@ -16,9 +16,8 @@ const (
 	chunksInFlight = 16
 	// reserveSize is from when on storage is reserved.
 	reserveSize = 64 << 20
-	// How many bytes a later run may have to do again: less where noting how far one is costs no sync.
-	partEvery       = 64 << 20
-	partEverySynced = 256 << 20
+	// rangeSize is how much the storage is asked to copy at once: between two, a run can be stopped.
+	rangeSize = 64 << 20
 )
 
 // takeOver goes on with what an earlier run has of the file, if it is of the file as it is now.
@@ -127,9 +126,9 @@ func (f *file) pump(hashOnly bool) error {
 
 // reached returns a function that notes now and then how far the file is.
 func (f *file) reached() func(offset int64) error {
-	every := int64(partEvery)
+	every := f.options.PartEvery
 	if f.options.Keep.SyncEach {
-		every = partEverySynced
+		every *= 4 // each note costs a sync
 	}
 	next := f.from + every
 	return func(offset int64) error {
@@ -189,7 +188,7 @@ func (f *file) storageStep(offset, end int64) (int64, error) {
 	if err := f.ctx.Err(); err != nil {
 		return 0, err
 	}
-	n, err := f.out.CopyFrom(offset, f.in, offset, min(end-offset, partEvery))
+	n, err := f.out.CopyFrom(offset, f.in, offset, min(end-offset, rangeSize))
 	if errors.Is(err, errors.ErrUnsupported) {
 		f.noRange.Store(true)
 		return 0, nil

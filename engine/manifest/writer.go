@@ -20,7 +20,7 @@ type Writer struct {
 }
 
 // keepBack is how many bytes of files a run that is killed may have to do again because their records were not written.
-const keepBack = 16 << 20
+const keepBack = 4 << 20
 
 // NewWriter makes a Writer to out and writes begin.
 func NewWriter(out io.Writer, begin Begin) (*Writer, error) {
@@ -29,11 +29,20 @@ func NewWriter(out io.Writer, begin Begin) (*Writer, error) {
 	return w, w.other(map[string]Begin{"begin": begin})
 }
 
-// Add writes a record.
-func (w *Writer) Add(r Record) error {
+// Add writes records.
+func (w *Writer) Add(records ...Record) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	buf, err := appendRecord(w.buf[:0], &r)
+	for i := range records {
+		if err := w.add(&records[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Writer) add(r *Record) error {
+	buf, err := appendRecord(w.buf[:0], r)
 	if err != nil {
 		return err
 	}

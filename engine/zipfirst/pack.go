@@ -17,8 +17,8 @@ import (
 // Pack writes root's entries into out, and a record of each into sink, that of a folder after those of all it holds. It
 // returns how many bytes of the archive they take. archive is its path, for messages.
 //
-// A file or symbolic link that Done holds is left out, and its record with it. A folder that Done holds is recorded, but
-// not packed. Of a Pack that failed, what is recorded of folders says nothing of what they hold.
+// A file that Done holds is left out, and its record with it. Of a Pack that failed, what is recorded of folders says
+// nothing of what they hold.
 func Pack(ctx context.Context, root *tree.Root, out endpoint.Writer, archive string, sink *manifest.Writer, o Options) (
 	size int64, err error) {
 	ctx, cancel := context.WithCancel(ctx)

@@ -112,10 +112,8 @@ func (p *packer) Leave(f *folder) error {
 	if err := tree.Unchanged(f.dir, f.record.ModAt); err != nil {
 		return err
 	}
-	if f.done == nil {
-		if err := p.folder(&f.record); err != nil {
-			return err
-		}
+	if err := p.folder(&f.record); err != nil {
+		return err
 	}
 	return p.add(f.record, 0)
 }

@@ -22,21 +22,32 @@ type Archive struct {
 	Manifest func() (io.ReadCloser, error)
 }
 
-// Unpack makes in data what the manifest says the archive holds; names come from the manifest alone, where none leads out.
-// It ends with archive_error where the archive holds anything else. Bytes are not summed up: whoever wants them proven reads
+// Unpack makes in data what the manifest lists, of what the archive holds and what Done does; names come from the manifest
+// alone, where none leads out. It ends with archive_error where the archive holds anything else. Bytes are not summed up: whoever wants them proven reads
 // what was unpacked. The mode and time of the top folder are left to the caller.
 func Unpack(ctx context.Context, archive Archive, data endpoint.Dir, o Options) error {
 	u, err := newUnpacker(archive.Reader, archive.Path, o)
 	if err != nil {
 		return err
 	}
+	if err := u.deal(ctx, archive, data); err != nil || o.Done == nil {
+		return err
+	}
+	if err := u.takeOver(ctx, archive, data); err != nil {
+		return err
+	}
+	return u.finishFolders(ctx, archive, data)
+}
+
+// deal unpacks all that the archive holds.
+func (u *unpacker) deal(ctx context.Context, archive Archive, data endpoint.Dir) error {
 	recorded, err := archive.Manifest()
 	if err != nil {
 		return failure.AtDestination("open manifest", archive.Path, err)
 	}
 	defer recorded.Close()
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(o.Parallel)
+	group.SetLimit(u.options.Parallel)
 	d := dealer{ctx: ctx, unpacker: u, group: group, top: newMade(nil, ""), unfinished: map[string]*made{}}
 	d.top.openAs(data)
 	err = d.all(manifest.NewReader(recorded))

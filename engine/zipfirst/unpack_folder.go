@@ -96,6 +96,9 @@ func (f *made) finish(u *unpacker) error {
 	if f.existed && f.record.Packed != nil {
 		return f.taken(dir.Path())
 	}
+	if u.options.Done != nil { // something may come to it yet
+		return nil
+	}
 	return u.options.Keep.Folder(f.parent.dir, dir, f.name, f.record, f.parent.parent == nil)
 }
 

@@ -19,8 +19,8 @@ type Options struct {
 	Hash     bool         // hash each file as it is packed
 	Keep     staging.Keep // what is kept of the source
 	Count    func(files, bytes int64)
-	// Done, when not nil, is the data folder with what an earlier run has proven, and the manifest lists already: its files
-	// and symbolic links are not packed.
+	// Done, when not nil, holds files that an earlier run has proven, each at its path, and that the manifest lists already,
+	// without a place in the archive. They are not packed, and taken from there by Unpack.
 	Done endpoint.Dir
 }
 

@@ -52,6 +52,8 @@ type Hooks struct {
 	Before func(op Op, path string) error
 	// AfterRead may alter what was read of path.
 	AfterRead func(path string, p []byte)
+	// AfterWrite is told how much was written to path.
+	AfterWrite func(path string, n int64)
 	// Capabilities may alter what the endpoint says of itself.
 	Capabilities func(endpoint.Capabilities) endpoint.Capabilities
 	// Space may alter what is free.
@@ -261,18 +263,27 @@ func (w *hookedWriter) do(op Op, call func() error) error {
 	return call()
 }
 
+func (w *hookedWriter) wrote(n int64) {
+	if w.hooks.AfterWrite != nil {
+		w.hooks.AfterWrite(w.path, n)
+	}
+}
+
 func (w *hookedWriter) Write(p []byte) (n int, err error) {
 	err = w.do(Write, func() error { n, err = w.Writer.Write(p); return err })
+	w.wrote(int64(n))
 	return n, err
 }
 
 func (w *hookedWriter) WriteAt(p []byte, offset int64) (n int, err error) {
 	err = w.do(Write, func() error { n, err = w.Writer.WriteAt(p, offset); return err })
+	w.wrote(int64(n))
 	return n, err
 }
 
 func (w *hookedWriter) CopyFrom(at int64, src endpoint.Reader, from, limit int64) (n int64, err error) {
 	err = w.do(CopyFrom, func() error { n, err = w.Writer.CopyFrom(at, src, from, limit); return err })
+	w.wrote(n)
 	return n, err
 }
 

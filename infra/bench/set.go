@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// set is what is copied: files of random bytes, which nothing can compress, in folders of at most 500.
+type set []part
+
+type part struct {
+	files int
+	size  int64
+}
+
+const (
+	filesInFolder = 500
+	largestPart   = 1 << 50 // bytes; sums of a few don't overflow
+)
+
+var partPattern = regexp.MustCompile(`^([1-9][0-9]{0,6})x([1-9][0-9]{0,9})(B|KiB|MiB|GiB)$`)
+
+func parseSets(text string) ([]set, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var sets []set
+	for one := range strings.SplitSeq(text, ",") {
+		var s set
+		for word := range strings.SplitSeq(one, "+") {
+			m := partPattern.FindStringSubmatch(word)
+			if m == nil {
+				return nil, fmt.Errorf("a set is FILESxSIZE, as 2000x1KiB or 1x2GiB+2000x4KiB, not %q", one)
+			}
+			files, _ := strconv.Atoi(m[1])
+			size, _ := strconv.ParseInt(m[2], 10, 64)
+			if float64(files)*float64(size)*float64(unit(m[3])) > largestPart {
+				return nil, fmt.Errorf("%q is more than %s", one, bytesText(largestPart))
+			}
+			s = append(s, part{files, size * unit(m[3])})
+		}
+		sets = append(sets, s)
+	}
+	return sets, nil
+}
+
+func unit(name string) int64 {
+	for i, n := range units {
+		if n == name {
+			return 1 << (10 * i)
+		}
+	}
+	return 1
+}
+
+var units = []string{"B", "KiB", "MiB", "GiB", "TiB"}
+
+// bytesText is a number of bytes in the largest unit that leaves at least one.
+func bytesText(n int64) string {
+	i, f := 0, float64(n)
+	for f >= 1024 && i < len(units)-1 {
+		i, f = i+1, f/1024
+	}
+	return strings.TrimSuffix(strconv.FormatFloat(f, 'f', 1, 64), ".0") + " " + units[i]
+}
+
+func (s set) String() string {
+	var words []string
+	for _, p := range s {
+		if p.files == 1 {
+			words = append(words, "one file of "+bytesText(p.size))
+		} else {
+			words = append(words, fmt.Sprintf("%d × %s", p.files, bytesText(p.size)))
+		}
+	}
+	return strings.Join(words, " and ")
+}
+
+func (s set) files() (n int) {
+	for _, p := range s {
+		n += p.files
+	}
+	return n
+}
+
+func (s set) bytes() (n int64) {
+	for _, p := range s {
+		n += int64(p.files) * p.size
+	}
+	return n
+}
+
+// make writes the set into dir. The times of its files are whole seconds: tar knows no others.
+func (s set) make(dir string) error {
+	w := writer{random: rand.NewChaCha8([32]byte{}), buffer: make([]byte, 1<<20), time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	for i, p := range s {
+		folder := ""
+		for n := range p.files {
+			if n%filesInFolder == 0 {
+				folder = filepath.Join(dir, fmt.Sprintf("part_%d", i+1), fmt.Sprintf("session_%03d", n/filesInFolder+1))
+				if err := os.MkdirAll(folder, 0o755); err != nil {
+					return err
+				}
+			}
+			if err := w.write(filepath.Join(folder, fmt.Sprintf("take_%06d.wav", n+1)), p.size); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+type writer struct {
+	random *rand.ChaCha8
+	buffer []byte
+	time   time.Time
+}
+
+func (w *writer) write(path string, size int64) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for size > 0 {
+		b := w.buffer[:min(size, int64(len(w.buffer)))]
+		if _, err := w.random.Read(b); err != nil {
+			return err
+		}
+		if _, err := f.Write(b); err != nil {
+			return err
+		}
+		size -= int64(len(b))
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Chtimes(path, w.time, w.time)
+}
