@@ -84,7 +84,10 @@ func (b *batch) file(name, path, source string) error {
 	if info.Type != endpoint.File {
 		return tree.Unsupported(source)
 	}
-	f := file{batch: b, in: in, source: source, record: manifest.Of(path, info), holes: info.Allocated < info.Size}
+	f := file{batch: b, in: in, source: source, record: manifest.Of(path, info)}
+	if f.holes, err = hasHoles(in, info); err != nil {
+		return failure.AtSource("seek", source, err)
+	}
 	if b.options.Keep.Xattrs {
 		if f.record.Xattrs, err = in.Xattrs(); err != nil {
 			return failure.AtSource("read attributes", source, err)
@@ -98,6 +101,15 @@ func (b *batch) file(name, path, source string) error {
 	default:
 		return f.large()
 	}
+}
+
+// hasHoles: a file that takes less than its size may also be compressed, or not written yet.
+func hasHoles(in endpoint.Reader, info endpoint.Info) (bool, error) {
+	if info.Size < alignedFrom || info.Allocated >= info.Size {
+		return false, nil
+	}
+	start, end, err := in.NextData(0, info.Size)
+	return start > 0 || end < info.Size, err
 }
 
 // small packs what shares the buffer with others. read fills in the content.

@@ -23,8 +23,8 @@ type Archive struct {
 }
 
 // Unpack makes in data what the manifest lists, of what the archive holds and what Done does; names come from the manifest
-// alone, where none leads out. It ends with archive_error where the archive holds anything else. Bytes are not summed up: whoever wants them proven reads
-// what was unpacked. The mode and time of the top folder are left to the caller.
+// alone, where none leads out. It ends with archive_error where the archive holds anything else. Bytes are not summed up:
+// whoever wants them proven reads what was unpacked. The mode and time of the top folder are left to the caller.
 func Unpack(ctx context.Context, archive Archive, data endpoint.Dir, o Options) error {
 	u, err := newUnpacker(archive.Reader, archive.Path, o)
 	if err != nil {

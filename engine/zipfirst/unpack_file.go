@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"hash"
 	"hash/crc32"
 	"io"
 
@@ -212,13 +211,12 @@ func (u *unpacker) byHand(ctx context.Context, c section, from int64, record *ma
 		return ctx.Err()
 	}
 	var sums []io.Writer
-	var crc hash.Hash32 = crc32.NewIEEE()
-	digest := xxhash.New()
+	crc, digest := crc32.NewIEEE(), xxhash.New()
 	if u.check {
 		sums = []io.Writer{crc, digest}
 	}
 	err := pump.Run(ctx, pump.Work{In: c, Out: out, From: from, Size: c.size, Sums: sums, Source: u.path, Target: path,
-		InFlight: chunksInFlight, Count: func(bytes int64) { u.options.Count(0, bytes) }})
+		Staged: true, InFlight: chunksInFlight, Count: func(bytes int64) { u.options.Count(0, bytes) }})
 	if err != nil {
 		return err
 	}

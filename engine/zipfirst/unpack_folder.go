@@ -2,10 +2,8 @@ package zipfirst
 
 import (
 	"errors"
-	"io/fs"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/tree"
@@ -16,15 +14,14 @@ import (
 // made is a folder being unpacked. Whoever still works in it counts as a user: the manifest until it has listed the folder
 // itself, each entry, and each folder below. The last one to leave gives it its mode and time.
 type made struct {
-	parent  *made // nil for the data folder
-	name    string
-	record  manifest.Record
-	users   atomic.Int32
-	failed  atomic.Bool
-	once    sync.Once
-	dir     endpoint.Dir
-	err     error // of making it
-	existed bool
+	parent *made // nil for the data folder
+	name   string
+	record manifest.Record
+	users  atomic.Int32
+	failed atomic.Bool
+	once   sync.Once
+	dir    endpoint.Dir
+	err    error // of making it
 }
 
 func newMade(parent *made, name string) *made {
@@ -51,20 +48,12 @@ func (f *made) make() error {
 		return err
 	}
 	path := tree.Join(in.Path(), f.name)
-	err = in.Mkdir(f.name, 0o700)
-	if f.existed = errors.Is(err, fs.ErrExist); err != nil && !f.existed {
+	// That it exists already means that another one of the source has its name here.
+	if err := in.Mkdir(f.name, 0o700); err != nil {
 		return failure.AtDestination("make folder", path, err)
 	}
 	f.dir, err = in.OpenDir(f.name)
-	if f.existed && (errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP)) {
-		return f.taken(path)
-	}
 	return failure.AtDestination("open folder", path, err)
-}
-
-// taken is the failure of a folder whose name stands for something else.
-func (f *made) taken(path string) error {
-	return failure.New(failure.NameConflict, path, "Names that differ at the source are the same here: "+path)
 }
 
 // leave is a user's: ok tells whether all went well.
@@ -85,17 +74,13 @@ func (f *made) leave(u *unpacker, ok bool) error {
 	return nil
 }
 
-// finish ends a folder that holds all it is to hold. That one was there which the manifest says is to be made means that
-// another one of the source has its name here; only those of an earlier run were, and they are not packed.
+// finish ends a folder that holds all it is to hold.
 func (f *made) finish(u *unpacker) error {
 	dir, err := f.open()
 	if err != nil {
 		return err
 	}
 	defer f.close()
-	if f.existed && f.record.Packed != nil {
-		return f.taken(dir.Path())
-	}
 	if u.options.Done != nil { // something may come to it yet
 		return nil
 	}

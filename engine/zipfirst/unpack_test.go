@@ -370,7 +370,7 @@ func (d countingDir) Close() error {
 	return d.Dir.Close()
 }
 
-func TestNamesThatLeadOutAreNotEvenLooked(t *testing.T) {
+func TestNamesThatLeadOutAreNotEvenLookedUp(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"../out", "source/../../out", "/out", "a//b", "..", ".", "", "a\\u0000b"} {
 		f := setup(t)
