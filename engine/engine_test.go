@@ -55,7 +55,7 @@ func TestATreeArrivesAsItLeft(t *testing.T) {
 			result, err := b.run(t.Context(), spec)
 			b.must(err)
 			b.same(b.snapshot(filepath.Join(b.to, "Day 1")), want)
-			if result.Method != methods[strategy] || result.Files != 20 || result.Bytes != 2300030 {
+			if result.Method != methods[strategy] || result.Files != sampleFiles || result.Bytes != sampleBytes {
 				t.Errorf("result is %+v", result)
 			}
 			b.settled(mode, spec, want)
@@ -123,7 +123,7 @@ func TestAMoveIsARenameUnlessAStrategyIsForced(t *testing.T) {
 	b.must(err)
 	b.same(b.snapshot(spec.FinalPath()), want)
 	b.gone(spec.Source)
-	if result.Method != transfer.Rename || result.Files != 20 || b.log.kinds() != "published" {
+	if result.Method != transfer.Rename || result.Files != sampleFiles || b.log.kinds() != "published" {
 		t.Errorf("result is %+v, events %s", result, b.log.kinds())
 	}
 	if len(b.log.intents) != 1 || b.log.intents[0].Method != transfer.Rename {
@@ -300,8 +300,8 @@ func TestProgressEndsWithEverything(t *testing.T) {
 	b.sample("folder")
 	_, err := b.run(context.Background(), b.spec("folder", transfer.Copy, transfer.Direct))
 	b.must(err)
-	want := transfer.Progress{Phase: transfer.Publishing, FilesDone: 20, FilesTotal: 20, BytesDone: 2300030,
-		BytesTotal: 2300030}
+	want := transfer.Progress{Phase: transfer.Publishing, FilesDone: sampleFiles, FilesTotal: sampleFiles,
+		BytesDone: sampleBytes, BytesTotal: sampleBytes}
 	if b.log.progress != want {
 		t.Errorf("progress is %+v, want %+v", b.log.progress, want)
 	}

@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -116,6 +118,12 @@ func (b *bench) write(path, content string) {
 	b.must(os.WriteFile(full, []byte(content), 0o644))
 }
 
+// What sample makes.
+const (
+	sampleFiles = 23
+	sampleBytes = 2_300_030 + 300_001 + 3<<20
+)
+
 // sample makes a folder with everything a tree may hold.
 func (b *bench) sample(name string) {
 	b.Helper()
@@ -133,6 +141,12 @@ func (b *bench) sample(name string) {
 		"sub/inward": "deep/er/b", "to folder": "sub", "bytes": "\xfe\n"} {
 		b.must(os.Symlink(target, filepath.Join(top, link)))
 	}
+	b.must(os.Link(filepath.Join(top, "sub/deep/er/b"), filepath.Join(top, "sub/deep/er/linked b")))
+	b.must(os.Link(filepath.Join(top, "a"), filepath.Join(top, "sub/linked a")))
+	b.sparse(filepath.Join(top, "sparse"), 3<<20, 1<<20)
+	for _, path := range []string{".", "sub", "large", "sub/deep/er/b"} {
+		b.attribute(filepath.Join(top, path), "user.take", "3\x00\xff")
+	}
 	b.must(os.Chmod(filepath.Join(top, "a"), 0o444))
 	b.must(os.Chmod(filepath.Join(top, "large"), 0o6755))
 	b.must(os.Chmod(filepath.Join(top, "read only/file"), 0o444))
@@ -142,19 +156,58 @@ func (b *bench) sample(name string) {
 	b.must(os.Chmod(top, 0o555))
 }
 
+// sparse makes a file of a hole, with a block of data at each of the offsets.
+func (b *bench) sparse(path string, size int64, data ...int64) {
+	b.Helper()
+	f, err := os.Create(path)
+	b.must(err)
+	for _, at := range data {
+		_, err := f.WriteAt([]byte(strings.Repeat("sparse..", 8<<10)), at)
+		b.must(err)
+	}
+	b.must(errors.Join(f.Truncate(size), f.Sync(), f.Close()))
+}
+
+// attribute sets an extended attribute of what is at path, where the file system has any.
+func (b *bench) attribute(path, name, value string) {
+	b.Helper()
+	dir, err := openParent(path)
+	b.must(err)
+	defer dir.Close()
+	if !dir.Capabilities().Xattrs {
+		return
+	}
+	attributes := []endpoint.Xattr{{Name: name, Value: []byte(value)}}
+	if folder, err := dir.OpenDir(filepath.Base(path)); err == nil {
+		b.must(errors.Join(folder.SetXattrs(attributes), folder.Close()))
+		return
+	}
+	w, err := dir.Reopen(filepath.Base(path))
+	b.must(err)
+	b.must(errors.Join(w.SetXattrs(attributes), w.Close()))
+}
+
 // age gives everything in a tree a time of its own in the past, to the nanosecond.
 func (b *bench) age(top string) {
 	b.Helper()
+	dir, err := openParent(top)
+	b.must(err)
+	defer dir.Close()
 	when := time.Unix(1_500_000_000, 987_654_321)
-	var all []string
-	b.must(filepath.WalkDir(top, func(p string, _ fs.DirEntry, err error) error {
-		all = append(all, p)
-		return err
-	}))
-	for i := len(all) - 1; i >= 0; i-- {
-		when = when.Add(time.Hour + time.Nanosecond)
-		b.must(setTime(all[i], when))
+	b.ageIn(dir, filepath.Base(top), &when)
+}
+
+func (b *bench) ageIn(dir endpoint.Dir, name string, when *time.Time) {
+	b.Helper()
+	if folder, err := dir.OpenDir(name); err == nil {
+		b.must(folder.List(func(e endpoint.Entry) error {
+			b.ageIn(folder, e.Name, when)
+			return nil
+		}))
+		folder.Close()
 	}
+	*when = when.Add(time.Hour + time.Nanosecond)
+	b.must(dir.SetModTime(name, *when))
 }
 
 func setTime(path string, when time.Time) error {
@@ -169,36 +222,121 @@ func setTime(path string, when time.Time) error {
 // snapshot says everything of a tree that a transfer keeps, a line for each name.
 func (b *bench) snapshot(top string) string {
 	b.Helper()
-	var lines []string
-	b.must(filepath.WalkDir(top, func(p string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		lines = append(lines, describe(b, top, p))
-		return nil
-	}))
+	lines := []string{}
+	for _, n := range b.names(top) {
+		lines = append(lines, n.line)
+	}
 	sort.Strings(lines)
 	return strings.Join(lines, "\n")
 }
 
-func describe(b *bench, top, p string) string {
+// name is a name of a tree.
+type name struct {
+	path, line string
+	info       endpoint.Info
+}
+
+// names returns all names of a tree, which may be deeper than paths may be long.
+func (b *bench) names(top string) []name {
 	b.Helper()
-	info, err := os.Lstat(p)
+	dir, err := openParent(top)
 	b.must(err)
-	rel, err := filepath.Rel(top, p)
-	b.must(err)
-	what := ""
-	switch {
-	case info.Mode().IsRegular():
-		content, err := os.ReadFile(p)
-		b.must(err)
-		what = fmt.Sprintf("%d %x", len(content), sha256.Sum256(content))
-	case info.Mode()&fs.ModeSymlink != 0:
-		target, err := os.Readlink(p)
-		b.must(err)
-		what = fmt.Sprintf("-> %q", target)
+	defer dir.Close()
+	s := snapshooter{bench: b, first: map[[2]uint64]string{}}
+	s.add(dir, filepath.Base(top), ".")
+	for i := range s.all {
+		n := &s.all[i]
+		if first := s.first[[2]uint64{n.info.Device, n.info.Inode}]; n.info.Type == endpoint.File && first != n.path {
+			n.line += fmt.Sprintf(" = %q", first)
+		}
 	}
-	return fmt.Sprintf("%q %v %d %s", rel, info.Mode(), info.ModTime().UnixNano(), what)
+	return s.all
+}
+
+type snapshooter struct {
+	*bench
+	all   []name
+	first map[[2]uint64]string // of a file's names, by the file
+}
+
+func (s *snapshooter) add(dir endpoint.Dir, base, path string) {
+	s.Helper()
+	info, err := dir.Lstat(base)
+	s.must(err)
+	what := ""
+	switch info.Type {
+	case endpoint.File:
+		what = s.file(dir, base)
+		id := [2]uint64{info.Device, info.Inode}
+		if first, seen := s.first[id]; !seen || path < first {
+			s.first[id] = path
+		}
+	case endpoint.Symlink:
+		target, err := dir.Readlink(base)
+		s.must(err)
+		what = fmt.Sprintf("-> %q", target)
+	case endpoint.Folder:
+		what = s.folder(dir, base, path)
+	}
+	line := fmt.Sprintf("%q %d %o %d %s", path, info.Type, info.Mode, info.ModAt.UnixNano(), what)
+	if nanos := info.ModAt.UnixNano(); !time.Unix(0, nanos).Equal(info.ModAt) {
+		line += fmt.Sprint(info.ModAt) // before 1678 or after 2262
+	}
+	s.all = append(s.all, name{path, line, info})
+}
+
+// file is what a file holds, of which zeros are skipped, and its attributes.
+func (s *snapshooter) file(dir endpoint.Dir, base string) string {
+	s.Helper()
+	r, err := dir.Open(base)
+	s.must(err)
+	defer r.Close()
+	info, err := r.Info()
+	s.must(err)
+	sum, block := sha256.New(), make([]byte, 64<<10)
+	for at := int64(0); at < info.Size; {
+		start, _, err := r.NextData(at, info.Size)
+		s.must(err)
+		if start == info.Size {
+			break
+		}
+		at = start / int64(len(block)) * int64(len(block))
+		n, err := r.ReadAt(block, at)
+		if !errors.Is(err, io.EOF) {
+			s.must(err)
+		}
+		if len(bytes.Trim(block[:n], "\x00")) > 0 {
+			fmt.Fprintf(sum, "%d %d\n", at, n)
+			sum.Write(block[:n])
+		}
+		at += int64(n)
+	}
+	attributes, err := r.Xattrs()
+	s.must(err)
+	return fmt.Sprintf("%d %x%s", info.Size, sum.Sum(nil)[:8], describe(attributes))
+}
+
+func (s *snapshooter) folder(dir endpoint.Dir, base, path string) string {
+	s.Helper()
+	folder, err := dir.OpenDir(base)
+	s.must(err)
+	defer folder.Close()
+	s.must(folder.List(func(e endpoint.Entry) error {
+		s.add(folder, e.Name, strings.TrimPrefix(path+"/"+e.Name, "./"))
+		return nil
+	}))
+	attributes, err := folder.Xattrs()
+	s.must(err)
+	return describe(attributes)
+}
+
+func describe(attributes []endpoint.Xattr) string {
+	sort.Slice(attributes, func(i, j int) bool { return attributes[i].Name < attributes[j].Name })
+	all := ""
+	for _, a := range attributes {
+		all += fmt.Sprintf(" %q=%q", a.Name, a.Value)
+	}
+	return all
 }
 
 func (b *bench) same(got, want string) {

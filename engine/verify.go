@@ -166,7 +166,11 @@ func (v *verifier) readLarge(in endpoint.Reader, digest *xxhash.Digest, record m
 		return info.Size, err
 	}
 	err = pump.Run(v.ctx, pump.Work{In: in, Size: record.Size, Sums: []io.Writer{digest}, Staged: true,
-		Source: tree.Join(v.run.spec.Destination, record.Path), InFlight: min(v.run.parallel, 16), Count: func(bytes int64) { v.run.watch.count(0, bytes) }})
+		Source: tree.Join(v.run.spec.Destination, record.Path), InFlight: min(v.run.parallel, 16),
+		Count: func(bytes int64) { v.run.watch.count(0, bytes) }})
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = different("it became shorter")
+	}
 	return record.Size, err
 }
 

@@ -165,7 +165,7 @@ type Reader interface {
 	Info() (Info, error)
 	Xattrs() ([]Xattr, error)
 	// NextData returns the first stretch at or after offset that is not a hole: from start to end, both size where nothing
-	// but a hole is left. An endpoint that knows no holes takes the rest for data.
+	// but a hole is left. An endpoint that knows no holes takes the rest for data. It may move where Read goes on.
 	NextData(offset, size int64) (start, end int64, err error)
 	// DropCache asks the system to forget cached pages, so that the next read comes from the storage. Best effort.
 	DropCache() error

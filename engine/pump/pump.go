@@ -15,8 +15,12 @@ import (
 	"github.com/ketter/ketter/engine/failure"
 )
 
-// ChunkSize is how many bytes are read and written at once.
-const ChunkSize = 1 << 20
+const (
+	// ChunkSize is how many bytes are read and written at once.
+	ChunkSize = 1 << 20
+	// holeSize is how much of a hole is summed at once: between two, a run can be stopped.
+	holeSize = 256 << 20
+)
 
 // Work is what to move: the bytes of a file from From to Size.
 type Work struct {
@@ -28,7 +32,7 @@ type Work struct {
 	Sums   []io.Writer     // given every byte from From on, in order, holes as zeros; their errors don't count
 	Source string          // paths, for messages
 	Target string
-	Staged bool // In is what was written before: its errors are the destination's
+	Staged bool // In is what was written before: its errors are the destination's, an early end io.ErrUnexpectedEOF
 
 	InFlight int               // chunks at once, at least 1
 	Count    func(bytes int64) // told what was done since it was last called
@@ -77,8 +81,9 @@ func (w *Work) deal(ctx context.Context, todo, ordered chan<- *chunk) error {
 		if err != nil {
 			return w.readFailed("seek", err)
 		}
-		if start > offset {
-			if err := send(ctx, ordered, &chunk{offset: offset, size: start - offset, hole: true}); err != nil {
+		for ; offset < start; offset += holeSize {
+			hole := &chunk{offset: offset, size: min(holeSize, start-offset), hole: true}
+			if err := send(ctx, ordered, hole); err != nil {
 				return err
 			}
 		}
@@ -111,10 +116,7 @@ func (w *Work) move(ctx context.Context, c *chunk) error {
 	bytes := c.buffer[:c.size]
 	n, err := w.In.ReadAt(bytes, c.offset)
 	if int64(n) < c.size {
-		if errors.Is(err, io.EOF) {
-			return tree.Changed(w.Source, "it became shorter", nil)
-		}
-		return w.readFailed("read", err)
+		return w.readShort(err)
 	}
 	close(c.read)
 	if w.Out != nil {
@@ -124,6 +126,17 @@ func (w *Work) move(ctx context.Context, c *chunk) error {
 	}
 	close(c.written)
 	return nil
+}
+
+// readShort always returns an error: whoever waits for the chunk would wait for ever.
+func (w *Work) readShort(err error) error {
+	if errors.Is(err, io.EOF) && !w.Staged {
+		return tree.Changed(w.Source, "it became shorter", nil)
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return w.readFailed("read", err)
 }
 
 func (w *Work) readFailed(op string, err error) error {
@@ -136,6 +149,9 @@ func (w *Work) readFailed(op string, err error) error {
 // sum takes the chunks in their order.
 func (w *Work) sum(ctx context.Context, ordered <-chan *chunk) error {
 	for c := range ordered {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if c.hole {
 			w.zeros(c.size)
 		} else if err := w.add(ctx, c); err != nil {

@@ -32,6 +32,17 @@ func Run(t *testing.T, open func(t *testing.T) endpoint.Dir) {
 		"a folder that isn't empty stays":        notEmptyStays,
 		"a lock excludes others until it's gone": lockExcludes,
 		"a file reads at any offset":             readAt,
+		"a link is a second name of one file":    linkIsTheFile,
+		"a file may be gone on with":             reopenGoesOn,
+		"a file is written in any order":         writeAtAnyOffset,
+		"truncate grows by a hole and cuts":      truncateGrowsAndCuts,
+		"reserving keeps the size":               preallocateKeepsTheSize,
+		"a clone has the bytes, or nothing":      cloneHasTheBytes,
+		"the storage copies just what was asked": copyFromCopiesAStretch,
+		"data is told from holes":                dataIsToldFromHoles,
+		"attributes come back":                   attributesComeBack,
+		"attributes come back, however many":     manyAttributesComeBack,
+		"publish is a rename":                    publishIsARename,
 	}
 	for rule, check := range rules {
 		t.Run(rule, func(t *testing.T) {
@@ -136,7 +147,8 @@ func noName(t *testing.T, dir endpoint.Dir) {
 		_, readlink := dir.Readlink(name)
 		for _, err := range []error{lstat, open, openDir, create, readlink, dir.Mkdir(name, 0o700), dir.Remove(name),
 			dir.RemoveDir(name), dir.Symlink("x", name), dir.Rename(name, dir, "to"), dir.Rename("from", dir, name),
-			dir.SetMode(name, 0o700), dir.SetModTime(name, time.Now()), dir.CanRemove(name, true)} {
+			dir.Link(name, dir, "to"), dir.Link("from", dir, name), reopens(dir, name), publishes(dir, name, "to"),
+			publishes(dir, "from", name), dir.SetMode(name, 0o700), dir.SetModTime(name, time.Now()), dir.CanRemove(name, true)} {
 			if !errors.Is(err, syscall.EINVAL) {
 				t.Errorf("%q: error is %v, want EINVAL", name, err)
 			}
@@ -170,6 +182,9 @@ func nothingFollowed(t *testing.T, dir endpoint.Dir) {
 		}
 		if _, err := dir.Create(link); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("Create over %s: %v", link, err)
+		}
+		if reopens(dir, link) == nil {
+			t.Errorf("Reopen followed %s", link)
 		}
 		if err := dir.SetMode(link, 0o777); err == nil {
 			t.Errorf("SetMode took %s", link)
@@ -304,7 +319,8 @@ func missing(t *testing.T, dir endpoint.Dir) {
 	_, openDir := dir.OpenDir("x")
 	_, readlink := dir.Readlink("x")
 	for _, err := range []error{lstat, open, openDir, readlink, dir.Remove("x"), dir.RemoveDir("x"),
-		dir.SetMode("x", 0o700), dir.SetModTime("x", time.Now()), dir.CanRemove("x", true), dir.Rename("x", dir, "y")} {
+		dir.SetMode("x", 0o700), dir.SetModTime("x", time.Now()), dir.CanRemove("x", true), dir.Rename("x", dir, "y"),
+		dir.Link("x", dir, "y"), reopens(dir, "x"), publishes(dir, "x", "y")} {
 		is(t, err, fs.ErrNotExist)
 	}
 }
@@ -328,6 +344,8 @@ func lockExcludes(t *testing.T, dir endpoint.Dir) {
 	ok(t, err)
 	defer second.Close()
 	is(t, second.TryLock(), syscall.EWOULDBLOCK)
+	ok(t, dir.Rename("folder", dir, "renamed"))
+	is(t, second.TryLock(), syscall.EWOULDBLOCK) // the lock goes with the folder
 	ok(t, first.Close())
 	ok(t, second.TryLock())
 }

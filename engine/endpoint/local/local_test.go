@@ -31,7 +31,15 @@ func (d bySteps) Rename(name string, to endpoint.Dir, newName string) error {
 	if checkName(name) != nil || checkName(newName) != nil {
 		return d.dir.Rename(name, to, newName)
 	}
-	return renameBySteps(d.dir, name, endpoint.Unwrap(to).(*dir), newName)
+	target, ok := endpoint.Unwrap(to).(*dir)
+	if !ok {
+		return d.dir.Rename(name, to, newName)
+	}
+	return renameBySteps(d.dir, name, target, newName)
+}
+
+func (d bySteps) Publish(name string, to endpoint.Dir, newName string) (bool, error) {
+	return true, d.Rename(name, to, newName)
 }
 
 func TestConformanceOfTheRenameBySteps(t *testing.T) {

@@ -53,11 +53,11 @@ type Visitor[F any] interface {
 	Leave(folder F) error
 }
 
-// Walk visits root's folder in no particular order, with up to walkers folders being listed at once. What can't be
+// Walk visits root's folder in no particular order, with up to walkers folders, at least one, being listed at once. What can't be
 // transferred ends it with unsupported_file_type. Root's own folder is not closed.
 func Walk[F any](ctx context.Context, root *Root, visitor Visitor[F], walkers int) error {
 	group, ctx := errgroup.WithContext(ctx)
-	w := walk[F]{ctx: ctx, visitor: visitor, group: group, slots: make(chan struct{}, max(1, walkers))}
+	w := walk[F]{ctx: ctx, visitor: visitor, group: group, slots: make(chan struct{}, max(walkers, 1))}
 	w.slots <- struct{}{}
 	group.Go(func() error {
 		defer func() { <-w.slots }()
