@@ -369,3 +369,31 @@ func TestAReadOnlyFolderOfAnEarlierRunIsNoHindrance(t *testing.T) {
 		t.Error("nothing was taken out of the folder")
 	}
 }
+
+// TestAFileThatWasTakenOverBeforeIsNotTakenForPublished lets the run die that had just taken it over.
+func TestAFileThatWasTakenOverBeforeIsNotTakenForPublished(t *testing.T) {
+	t.Parallel()
+	for _, mode := range modes {
+		b := setup(t)
+		b.acrossFileSystems()
+		b.write("from/file", "content")
+		want := b.snapshot(filepath.Join(b.from, "file"))
+		spec := b.spec("file", mode, transfer.Direct)
+		b.crashBeforePublish(spec)
+		second := b.again(spec)
+		second.Resumes = func(error) bool { return true }
+		b.log.onEvent = func(e transfer.Event) error {
+			if e.Kind == transfer.EventRecovered {
+				return errCrash
+			}
+			return nil
+		}
+		if _, err := b.run(t.Context(), second); !errors.Is(err, errCrash) {
+			t.Fatal(err)
+		}
+		b.log.onEvent = nil
+		_, err := b.run(t.Context(), b.again(spec))
+		b.must(err)
+		b.same(b.snapshot(spec.FinalPath()), want)
+	}
+}

@@ -91,6 +91,9 @@ func (i *Inherited) fence(base string) error {
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if i.above != nil {
+		return nil // it was fenced before, and what it had built may have been taken from it since
+	}
 	if _, err := fenced.Lstat(base); err == nil {
 		return nil
 	}
