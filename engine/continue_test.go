@@ -379,16 +379,15 @@ func TestAFileThatWasTakenOverBeforeIsNotTakenForPublished(t *testing.T) {
 		b.write("from/file", "content")
 		want := b.snapshot(filepath.Join(b.from, "file"))
 		spec := b.spec("file", mode, transfer.Direct)
+		spec.Resumes = func(error) bool { return true }
 		b.crashBeforePublish(spec)
-		second := b.again(spec)
-		second.Resumes = func(error) bool { return true }
 		b.log.onEvent = func(e transfer.Event) error {
 			if e.Kind == transfer.EventRecovered {
 				return errCrash
 			}
 			return nil
 		}
-		if _, err := b.run(t.Context(), second); !errors.Is(err, errCrash) {
+		if _, err := b.run(t.Context(), b.again(spec)); !errors.Is(err, errCrash) {
 			t.Fatal(err)
 		}
 		b.log.onEvent = nil
