@@ -235,7 +235,8 @@ func (a *adopter) take(record manifest.Record, to endpoint.Dir, name string) (bo
 		if err != nil || !whole(info, record, a.run.holds.ModTimeStep) {
 			continue
 		}
-		err = dir.Rename(last, to, name)
+		// A folder that was done has its final mode, by which not even its owner may be allowed to take anything out of it.
+		err = withPermission(find, func() error { return dir.Rename(last, to, name) })
 		if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
 			return err == nil, failure.AtDestination("take over", tree.Join(to.Path(), name), err)
 		}
@@ -329,7 +330,9 @@ func restIn(in endpoint.Dir, path string, partial manifest.Partial) (*direct.Res
 	if err == nil {
 		var info endpoint.Info
 		if info, err = dir.Lstat(name); err == nil && info.Type == endpoint.File && info.Size >= partial.Offset {
-			return &direct.Rest{Partial: partial, Dir: dir, Name: name, Close: find.Close}, nil
+			if err = mayGoOn(find, dir, name, info); err == nil {
+				return &direct.Rest{Partial: partial, Dir: dir, Name: name, Close: find.Close}, nil
+			}
 		}
 	}
 	find.Close()
@@ -348,4 +351,23 @@ func (a *adopter) extract(record manifest.Record, to endpoint.Dir, name string) 
 		return false, nil // it isn't what was packed: it is done again
 	}
 	return err == nil, err
+}
+
+// mayGoOn lets the owner write to a file and take it out of its folder: both may have their final mode, when the run died
+// before it had said so.
+func mayGoOn(find *tree.Finder, dir endpoint.Dir, name string, file endpoint.Info) error {
+	if file.Mode&0o200 == 0 {
+		if err := dir.SetMode(name, file.Mode|0o600); err != nil {
+			return err
+		}
+	}
+	above, folder := find.Above()
+	if above == nil {
+		return nil
+	}
+	info, err := above.Lstat(folder)
+	if err == nil && info.Mode&0o200 == 0 {
+		err = above.SetMode(folder, info.Mode|0o700)
+	}
+	return err
 }

@@ -354,8 +354,8 @@ func needs(t *testing.T, programs map[string]string) {
 	}
 }
 
-// image makes a file system in a file, of size bytes.
-func (b *bench) image(path string, size int64, mkfs ...string) {
+// fileSystemIn makes a file system in a file, of size bytes.
+func (b *bench) fileSystemIn(path string, size int64, mkfs ...string) {
 	b.Helper()
 	f, err := os.Create(path)
 	b.must(err)
@@ -395,7 +395,7 @@ func TestCauseASourceOnABrokenDisk(t *testing.T) {
 				t.Run(fmt.Sprint(mode, " ", strategy, " ", verify), func(t *testing.T) {
 					b := setup(t)
 					image := filepath.Join(b.root, "image")
-					b.image(image, 8<<20, "mkfs.ext4", "-q", "-O", "^has_journal")
+					b.fileSystemIn(image, 8<<20, "mkfs.ext4", "-q", "-O", "^has_journal")
 					_, unmount := b.mountImage(image, "from", "ext4")
 					b.write("from/folder/clip.mov", strings.Repeat("frames", 1<<20-1000))
 					unmount()
@@ -430,7 +430,7 @@ func TestCauseADestinationThatLiesAboutItsSpace(t *testing.T) {
 			t.Run(fmt.Sprint(mode, " ", strategy), func(t *testing.T) {
 				b := setup(t)
 				storage := b.mount("tmpfs", "storage", "tmpfs", 0, "size=4M")
-				b.image(filepath.Join(storage, "image"), 32<<20, "mkfs.ext4", "-q", "-O", "^has_journal")
+				b.fileSystemIn(filepath.Join(storage, "image"), 32<<20, "mkfs.ext4", "-q", "-O", "^has_journal")
 				b.mountImage(filepath.Join(storage, "image"), "to", "ext4")
 				b.write("from/folder/clip.mov", strings.Repeat("frames", 1<<20))
 				unchanged := b.keep(b.from)
@@ -514,7 +514,7 @@ func (b *bench) onExFAT(at string) {
 	b.Helper()
 	needs(b.T, map[string]string{"mkfs.exfat": "exfatprogs"})
 	image := filepath.Join(b.root, "image")
-	b.image(image, 16<<20, "mkfs.exfat")
+	b.fileSystemIn(image, 16<<20, "mkfs.exfat")
 	kind := "exfat"
 	if _, err := exec.LookPath("mount.exfat-fuse"); err == nil {
 		kind = "exfat-fuse"

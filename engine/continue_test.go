@@ -315,15 +315,9 @@ func TestARunCutShortBetweenTheStepsOfAPublishIsFinished(t *testing.T) {
 	b.small()
 	want := b.snapshot(filepath.Join(b.from, "folder"))
 	spec := b.spec("folder", transfer.Copy, transfer.Direct)
-	spec.Resumes = func(error) bool { return true } // else it sweeps, which a run that is killed doesn't
-	b.log.beforePublish = func(transfer.Intent) error { return errCrash }
-	_, err := b.run(t.Context(), spec)
-	if !errors.Is(err, errCrash) {
-		t.Fatal(err)
-	}
+	b.crashBeforePublish(spec)
 	b.must(os.Mkdir(spec.FinalPath(), 0o700))
-	b.log.beforePublish = nil
-	_, err = b.run(t.Context(), b.again(spec))
+	_, err := b.run(t.Context(), b.again(spec))
 	b.must(err)
 	b.same(b.snapshot(spec.FinalPath()), want)
 
@@ -332,4 +326,93 @@ func TestARunCutShortBetweenTheStepsOfAPublishIsFinished(t *testing.T) {
 	b.must(os.Mkdir(spec.FinalPath(), 0o700)) // somebody else's: no run of the job is complete
 	_, err = b.run(t.Context(), b.again(spec))
 	b.fails(err, failure.DestinationExists)
+}
+
+// TestAFileCutShortBetweenTheStepsOfAPublishIsFinished has the final name made a second name of the staged file.
+func TestAFileCutShortBetweenTheStepsOfAPublishIsFinished(t *testing.T) {
+	t.Parallel()
+	for _, mode := range modes {
+		b := setup(t)
+		b.acrossFileSystems()
+		b.write("from/file", "content")
+		want := b.snapshot(filepath.Join(b.from, "file"))
+		spec := b.spec("file", mode, transfer.Direct)
+		b.crashBeforePublish(spec)
+		b.must(os.Link(filepath.Join(b.to, ".ketter-test_1-7-token_1.partial/data/file"), spec.FinalPath()))
+		_, err := b.run(t.Context(), b.again(spec))
+		b.must(err)
+		b.same(b.snapshot(spec.FinalPath()), want)
+		if mode == transfer.Move {
+			b.gone(spec.Source)
+		}
+		b.must(b.engine.CleanUp(t.Context(), spec))
+		b.holds(b.to, "file")
+	}
+}
+
+// crashBeforePublish runs spec until all is staged and proven, where the process dies.
+func (b *bench) crashBeforePublish(spec transfer.Spec) {
+	b.Helper()
+	spec.Resumes = func(error) bool { return true } // else it sweeps, which a run that is killed doesn't
+	b.log.beforePublish = func(transfer.Intent) error { return errCrash }
+	_, err := b.run(b.Context(), spec)
+	if !errors.Is(err, errCrash) {
+		b.Fatal(err)
+	}
+	b.log.beforePublish = nil
+}
+
+// TestAReadOnlyFolderOfAnEarlierRunIsNoHindrance lets the storage refuse, as it does to all but root, to take a file out
+// of a folder that has its final mode.
+func TestAReadOnlyFolderOfAnEarlierRunIsNoHindrance(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.small()
+	want := b.snapshot(filepath.Join(b.from, "folder"))
+	spec := b.spec("folder", transfer.Copy, transfer.Direct)
+	b.crashBeforePublish(spec)
+	var refused, allowed atomic.Bool
+	b.destination.Before = func(op endpointtest.Op, path string) error {
+		switch {
+		case op == endpointtest.SetMode && strings.HasSuffix(path, "/fenced/folder/sub"):
+			allowed.Store(true)
+		case op == endpointtest.Rename && strings.HasSuffix(path, "/fenced/folder/sub/b") && !allowed.Load():
+			refused.Store(true)
+			return syscall.EACCES
+		}
+		return nil
+	}
+	_, err := b.run(t.Context(), b.again(spec))
+	b.must(err)
+	b.same(b.snapshot(spec.FinalPath()), want)
+	if !refused.Load() {
+		t.Error("nothing was taken out of the folder")
+	}
+}
+
+// TestAFileThatWasTakenOverBeforeIsNotTakenForPublished lets the run die that had just taken it over.
+func TestAFileThatWasTakenOverBeforeIsNotTakenForPublished(t *testing.T) {
+	t.Parallel()
+	for _, mode := range modes {
+		b := setup(t)
+		b.acrossFileSystems()
+		b.write("from/file", "content")
+		want := b.snapshot(filepath.Join(b.from, "file"))
+		spec := b.spec("file", mode, transfer.Direct)
+		spec.Resumes = func(error) bool { return true }
+		b.crashBeforePublish(spec)
+		b.log.onEvent = func(e transfer.Event) error {
+			if e.Kind == transfer.EventRecovered {
+				return errCrash
+			}
+			return nil
+		}
+		if _, err := b.run(t.Context(), b.again(spec)); !errors.Is(err, errCrash) {
+			t.Fatal(err)
+		}
+		b.log.onEvent = nil
+		_, err := b.run(t.Context(), b.again(spec))
+		b.must(err)
+		b.same(b.snapshot(spec.FinalPath()), want)
+	}
 }

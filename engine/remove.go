@@ -109,7 +109,7 @@ func (rm *remover) remove(record manifest.Record) error {
 	if record.Type == endpoint.Folder {
 		return rm.folder(dir, name, record, info)
 	}
-	if err := rm.withPermission(func() error { return dir.Remove(name) }); err != nil {
+	if err := withPermission(rm.find, func() error { return dir.Remove(name) }); err != nil {
 		return err
 	}
 	rm.files.Add(1)
@@ -120,7 +120,7 @@ func (rm *remover) remove(record manifest.Record) error {
 
 // folder removes a folder that is empty by now; one that isn't gets back the mode that withPermission took from it.
 func (rm *remover) folder(dir endpoint.Dir, name string, record manifest.Record, info endpoint.Info) error {
-	err := rm.withPermission(func() error { return dir.RemoveDir(name) })
+	err := withPermission(rm.find, func() error { return dir.RemoveDir(name) })
 	if err != nil && info.Mode != record.Mode {
 		err = errors.Join(err, dir.SetMode(name, record.Mode))
 	}
@@ -128,12 +128,12 @@ func (rm *remover) folder(dir endpoint.Dir, name string, record manifest.Record,
 }
 
 // withPermission tries again after making the folder that was found last writable, which its owner may.
-func (rm *remover) withPermission(remove func() error) error {
-	err := remove()
+func withPermission(find *tree.Finder, do func() error) error {
+	err := do()
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	above, name := rm.find.Above()
+	above, name := find.Above()
 	if above == nil { // the folder that the source is in is not the job's to change
 		return err
 	}
@@ -144,7 +144,7 @@ func (rm *remover) withPermission(remove func() error) error {
 	if err != nil {
 		return err
 	}
-	return remove()
+	return do()
 }
 
 // leftover tells what remains of the source.

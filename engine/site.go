@@ -157,7 +157,7 @@ func (s *site) safe() error {
 // give it anew with each mount.
 func (s *site) recognise(info endpoint.Info) bool {
 	for i, l := range s.leavings {
-		if end := l.Summary.End; l.Published() && end.Inode == info.Inode {
+		if l.PublishedAs(info) {
 			s.by = &s.leavings[i]
 			s.published = intentOf(s.spec, *s.by)
 			return true

@@ -91,6 +91,9 @@ func (i *Inherited) fence(base string) error {
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if i.above != nil {
+		return nil // it was fenced before, and what it had built may have been taken from it since
+	}
 	if _, err := fenced.Lstat(base); err == nil {
 		return nil
 	}
@@ -182,10 +185,20 @@ type Leaving struct {
 	Name    string
 	Summary manifest.Summary
 	Holds   bool // what it is to publish is still in it
+	held    endpoint.Info
 }
 
 // Published reports whether the run that left it has published.
 func (l Leaving) Published() bool { return l.Summary.End != nil && !l.Holds }
+
+// PublishedAs reports whether it has, and info is of what it published: also a file that is still in the staging, since a
+// publish in steps gives it a second name first.
+func (l Leaving) PublishedAs(info endpoint.Info) bool {
+	if l.Summary.End == nil || l.Summary.End.Inode != info.Inode {
+		return false
+	}
+	return !l.Holds || info.Type == endpoint.File && l.held.Inode == info.Inode && l.held.Device == info.Device
+}
 
 // Look reads what the run that left the staging folder called name, which builds base, has done.
 func Look(parent endpoint.Dir, name, base string) (Leaving, error) {
@@ -202,26 +215,28 @@ func Look(parent endpoint.Dir, name, base string) (Leaving, error) {
 		return l, err
 	}
 	for _, place := range []string{dataName, fencedName} {
-		holds, err := holds(dir, place, base)
+		held, holds, err := holds(dir, place, base)
 		if err != nil {
 			return l, err
 		}
-		l.Holds = l.Holds || holds
+		if holds {
+			l.Holds, l.held = true, held
+		}
 	}
 	return l, nil
 }
 
-func holds(dir endpoint.Dir, place, base string) (bool, error) {
+func holds(dir endpoint.Dir, place, base string) (endpoint.Info, bool, error) {
 	data, err := orNil(dir.OpenDir(place))
 	if data == nil || err != nil {
-		return false, err
+		return endpoint.Info{}, false, err
 	}
 	defer data.Close()
-	_, err = data.Lstat(base)
+	info, err := data.Lstat(base)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return endpoint.Info{}, false, nil
 	}
-	return err == nil, err
+	return info, err == nil, err
 }
 
 func summarise(dir endpoint.Dir) (manifest.Summary, error) {
