@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -92,7 +93,11 @@ func (r *run) afresh(ctx context.Context, s *site) (transfer.Result, error) {
 
 func (r *run) transfer(ctx context.Context, s *site, parents *staging.Parents) (transfer.Result, error) {
 	if s.halfway {
-		if err := r.destination.RemoveDir(r.name()); err != nil {
+		remove := r.destination.Remove
+		if r.source.Folder != nil {
+			remove = r.destination.RemoveDir
+		}
+		if err := remove(r.name()); err != nil {
 			return transfer.Result{}, r.publishFailed(err)
 		}
 	}
@@ -133,6 +138,7 @@ func (r *run) deliver(ctx context.Context, s *site, parents *staging.Parents) (e
 	}
 	defer func() {
 		r.earlier.close()
+		r.showFinal(err)
 		switch {
 		case r.published:
 		case err != nil && r.spec.Resumes != nil && r.spec.Resumes(err):
@@ -154,6 +160,18 @@ func (r *run) deliver(ctx context.Context, s *site, parents *staging.Parents) (e
 		return err
 	}
 	return r.publish(ctx, parents)
+}
+
+// showFinal lets a failure tell the path that an operator knows, and not that of a staging which is gone by then.
+func (r *run) showFinal(err error) {
+	var f *failure.Error
+	if !errors.As(err, &f) {
+		return
+	}
+	for _, staged := range []string{r.stage.Data().Path(), r.stage.Dir().Path()} {
+		f.Path = strings.Replace(f.Path, staged, r.destination.Path(), 1)
+		f.Message = strings.ReplaceAll(f.Message, staged, r.destination.Path())
+	}
 }
 
 // fill takes over what earlier runs have proven, lets the builder build the rest, and writes the manifest to its end.

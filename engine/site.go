@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -183,20 +184,20 @@ func intentOf(spec transfer.Spec, l staging.Leaving) *transfer.Intent {
 	return &intent
 }
 
-// publishedHalfway reports whether a run was cut short between the two steps in which it publishes a folder where no
-// single one can: its own staging is complete, and the final name stands for an empty folder as it makes it.
+// publishedHalfway reports whether a run was cut short between the two steps in which it publishes where no single one
+// can: its own staging is complete, and the final name stands for an empty folder or file as it makes it.
 func (s *site) publishedHalfway(info endpoint.Info) (bool, error) {
-	if info.Type != endpoint.Folder || info.Mode != 0o700 {
+	complete := slices.ContainsFunc(s.leavings, func(l staging.Leaving) bool { return l.Summary.End != nil && l.Holds })
+	switch {
+	case !complete:
+		return false, nil
+	case info.Type == endpoint.File:
+		return info.Size == 0 && info.Mode == 0o600, nil
+	case info.Type != endpoint.Folder || info.Mode != 0o700:
 		return false, nil
 	}
-	for _, l := range s.leavings {
-		if l.Summary.End == nil || !l.Holds {
-			continue
-		}
-		empty, err := isEmpty(s.place.Dir, path.Base(s.spec.Source))
-		return empty, failure.AtDestination("list", s.spec.FinalPath(), err)
-	}
-	return false, nil
+	empty, err := isEmpty(s.place.Dir, path.Base(s.spec.Source))
+	return empty, failure.AtDestination("list", s.spec.FinalPath(), err)
 }
 
 func isEmpty(in endpoint.Dir, name string) (bool, error) {

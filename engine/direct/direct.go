@@ -220,7 +220,7 @@ func (c *copier) symlink(f *folder, name string, done *records) error {
 		return tree.AtListed("read link", source, err)
 	}
 	if err := f.to.Symlink(record.Target, name); err != nil {
-		return failure.AtDestination("make link", destination, err)
+		return failure.AtNewLink(destination, err)
 	}
 	if err := f.to.SetModTime(name, info.ModAt); err != nil {
 		return failure.AtDestination("set time", destination, err)

@@ -104,7 +104,7 @@ func (f *file) open() (err error) {
 		}
 	}
 	f.out, err = f.to.Create(f.name)
-	return failure.AtDestination("create", f.target, err)
+	return failure.AtNew("create", f.target, err)
 }
 
 func (f *file) bytes() error {

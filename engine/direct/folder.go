@@ -34,7 +34,7 @@ func (f *folder) below(name string) string {
 func (f *folder) make() error {
 	path := tree.Join(f.in.Path(), f.name)
 	if err := f.in.Mkdir(f.name, 0o700); err != nil {
-		return failure.AtDestination("make folder", path, err)
+		return failure.AtNew("make folder", path, err)
 	}
 	to, err := f.in.OpenDir(f.name)
 	if err != nil {

@@ -45,6 +45,35 @@ func AtDestination(op, path string, err error) error {
 	})
 }
 
+// AtNew is AtDestination for making a name in a folder that is open: when the storage says that something is missing or
+// wrong, it means the name (exFAT and NTFS know no ':' or '?').
+func AtNew(op, path string, err error) error {
+	for _, errno := range []syscall.Errno{syscall.ENOENT, syscall.EINVAL} {
+		if errors.Is(err, errno) && !coded(err) {
+			return &Error{Code: NameConflict, Op: op, Path: path, Err: err,
+				Message: "The destination can't hold this name: " + path}
+		}
+	}
+	return AtDestination(op, path, err)
+}
+
+// AtNewLink is AtNew for a symbolic link; of a storage that has none, symlink(2) says EPERM.
+func AtNewLink(path string, err error) error {
+	for _, errno := range []syscall.Errno{syscall.EPERM, syscall.ENOSYS, syscall.EOPNOTSUPP} {
+		if errors.Is(err, errno) && !coded(err) {
+			return &Error{Code: UnsupportedFileType, Op: "make link", Path: path, Err: err,
+				Message: "The destination can't hold symbolic links: " + path,
+				Hint:    "Remove the links from the source, or choose a destination on another file system."}
+		}
+	}
+	return AtNew("make link", path, err)
+}
+
+func coded(err error) bool {
+	var known *Error
+	return errors.As(err, &known)
+}
+
 func at(op, path string, err error, codes map[syscall.Errno]Code) error {
 	var known *Error
 	if errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

@@ -100,7 +100,7 @@ func (u *unpacker) symlink(w *window, c section, record *manifest.Record, dir en
 	}
 	path := tree.Join(dir.Path(), name)
 	if err := dir.Symlink(record.Target, name); err != nil {
-		return failure.AtDestination("make link", path, err)
+		return failure.AtNewLink(path, err)
 	}
 	u.options.Count(1, 0)
 	return failure.AtDestination("set time", path, dir.SetModTime(name, record.ModAt))
@@ -137,7 +137,7 @@ func (u *unpacker) create(dir endpoint.Dir, name, path string, record *manifest.
 	fill func(endpoint.Writer) error) error {
 	out, err := dir.Create(name)
 	if err != nil {
-		return failure.AtDestination("create", path, err)
+		return failure.AtNew("create", path, err)
 	}
 	defer out.Close()
 	if err = fill(out); err == nil {

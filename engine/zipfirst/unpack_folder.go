@@ -50,7 +50,7 @@ func (f *made) make() error {
 	path := tree.Join(in.Path(), f.name)
 	// That it exists already means that another one of the source has its name here.
 	if err := in.Mkdir(f.name, 0o700); err != nil {
-		return failure.AtDestination("make folder", path, err)
+		return failure.AtNew("make folder", path, err)
 	}
 	f.dir, err = in.OpenDir(f.name)
 	return failure.AtDestination("open folder", path, err)

@@ -38,10 +38,31 @@ func renameBySteps(from *dir, name string, to *dir, newName string) error {
 	if info.Type == endpoint.Folder {
 		return renameFolderBySteps(from, name, to, newName)
 	}
-	if err := retry(func() error { return unix.Linkat(from.fd, name, to.fd, newName, 0) }); err != nil {
+	err = retry(func() error { return unix.Linkat(from.fd, name, to.fd, newName, 0) })
+	if err == unix.EPERM || err == unix.EOPNOTSUPP || err == unix.ENOSYS || err == unix.EMLINK {
+		return renameOverOwn(from, name, to, newName)
+	}
+	if err != nil {
 		return err
 	}
 	if err := from.Remove(name); err != nil {
+		return errors.Join(err, to.Remove(newName))
+	}
+	return nil
+}
+
+// renameOverOwn is for storages without hard links (exFAT): it takes the name with an empty file, which fails when the name
+// is taken, and renames over that.
+func renameOverOwn(from *dir, name string, to *dir, newName string) error {
+	taken, err := to.Create(newName)
+	if err != nil {
+		return err
+	}
+	if err := taken.Close(); err != nil {
+		return errors.Join(err, to.Remove(newName))
+	}
+	err = retry(func() error { return unix.Renameat(from.fd, name, to.fd, newName) })
+	if err != nil {
 		return errors.Join(err, to.Remove(newName))
 	}
 	return nil
