@@ -38,7 +38,11 @@ type bench struct {
 
 func setup(t *testing.T, change ...func(*Options)) *bench {
 	t.Helper()
-	root := t.TempDir()
+	return setupIn(t, t.TempDir(), change...)
+}
+
+func setupIn(t *testing.T, root string, change ...func(*Options)) *bench {
+	t.Helper()
 	t.Cleanup(func() { makeRemovable(root) })
 	b := &bench{T: t, root: root, from: filepath.Join(root, "from"), to: filepath.Join(root, "to"),
 		source: &endpointtest.Hooks{}, destination: &endpointtest.Hooks{}, log: &journal{}}
@@ -222,12 +226,16 @@ func setTime(path string, when time.Time) error {
 // snapshot says everything of a tree that a transfer keeps, a line for each name.
 func (b *bench) snapshot(top string) string {
 	b.Helper()
-	lines := []string{}
-	for _, n := range b.names(top) {
-		lines = append(lines, n.line)
+	return lines(b.names(top))
+}
+
+func lines(names []name) string {
+	all := []string{}
+	for _, n := range names {
+		all = append(all, n.line)
 	}
-	sort.Strings(lines)
-	return strings.Join(lines, "\n")
+	sort.Strings(all)
+	return strings.Join(all, "\n")
 }
 
 // name is a name of a tree.
@@ -255,6 +263,7 @@ func (b *bench) names(top string) []name {
 
 type snapshooter struct {
 	*bench
+	block [64 << 10]byte
 	all   []name
 	first map[[2]uint64]string // of a file's names, by the file
 }
@@ -293,7 +302,7 @@ func (s *snapshooter) file(dir endpoint.Dir, base string) string {
 	defer r.Close()
 	info, err := r.Info()
 	s.must(err)
-	sum, block := sha256.New(), make([]byte, 64<<10)
+	sum, block := sha256.New(), s.block[:]
 	for at := int64(0); at < info.Size; {
 		start, _, err := r.NextData(at, info.Size)
 		s.must(err)
