@@ -315,7 +315,7 @@ func (s *snapshooter) file(dir endpoint.Dir, base string) string {
 			s.must(err)
 		}
 		if len(bytes.Trim(block[:n], "\x00")) > 0 {
-			fmt.Fprintf(sum, "%d %d\n", at, n)
+			_, _ = fmt.Fprintf(sum, "%d %d\n", at, n)
 			sum.Write(block[:n])
 		}
 		at += int64(n)

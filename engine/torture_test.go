@@ -84,7 +84,7 @@ type torture struct {
 	seen  map[string]map[string]int64 // how often runs of a kind did each operation
 	took  map[string]time.Duration    // how long they took
 
-	kills, outside, resumed, losses int64
+	kills, outside, resumed int64
 }
 
 func newTorture(t *testing.T, variable string, few int) *torture {
