@@ -173,12 +173,16 @@ func sparseFiles(b *bench, top string, size int64) {
 
 func allModes(b *bench, top string) {
 	for _, mode := range []uint32{0o444, 0o400, 0o555, 0o000, 0o666, 0o755, 0o4755, 0o2755, 0o6711, 0o1644, 0o7777, 0o2644} {
-		b.file(filepath.Join(top, fmt.Sprintf("file %o", mode)), "x")
-		b.must(syscall.Chmod(filepath.Join(top, fmt.Sprintf("file %o", mode)), mode))
-		folder := filepath.Join(top, fmt.Sprintf("folder %o", mode))
+		allowed := mode | 0o500 // what an ordinary user can read
+		if os.Geteuid() == 0 {
+			allowed = mode
+		}
+		file, folder := filepath.Join(top, fmt.Sprintf("file %o", mode)), filepath.Join(top, fmt.Sprintf("folder %o", mode))
+		b.file(file, "x")
+		b.must(syscall.Chmod(file, mode|allowed&0o400))
 		b.must(os.MkdirAll(filepath.Join(folder, "in it"), 0o755))
 		b.file(filepath.Join(folder, "file"), "x")
-		b.must(syscall.Chmod(folder, mode))
+		b.must(syscall.Chmod(folder, allowed))
 	}
 	b.must(syscall.Chmod(top, 0o1555))
 }
@@ -260,17 +264,17 @@ func extendedAttributes(b *bench, top string) {
 	b.must(os.Chmod(filepath.Join(top, "folder"), 0o555))
 }
 
-// acl gives user 65534 as much as the owner, and leaves a mask of what mode says of the group.
+// acl gives user 65534 as much as the owner, up to mask.
 func acl(mask byte) string {
 	entry := func(tag, permissions byte, id string) string { return string([]byte{tag, 0, permissions, 0}) + id }
 	const none = "\xff\xff\xff\xff"
-	return "\x02\x00\x00\x00" + entry(0x01, 6, none) + entry(0x02, 6, "\xfe\xff\x00\x00") + entry(0x04, 4, none) +
+	return "\x02\x00\x00\x00" + entry(0x01, 7, none) + entry(0x02, 7, "\xfe\xff\x00\x00") + entry(0x04, 5, none) +
 		entry(0x10, mask, none) + entry(0x20, 0, none) // linux/posix_acl_xattr.h
 }
 
 func accessControlLists(b *bench, top string) {
 	const access, inherit = "system.posix_acl_access", "system.posix_acl_default"
-	for i, mask := range []byte{4, 6, 0} {
+	for i, mask := range []byte{5, 7, 0} {
 		folder := filepath.Join(top, fmt.Sprintf("folder %d", i))
 		b.must(os.Mkdir(folder, 0o755))
 		b.file(filepath.Join(folder, "plain"), "x") // made before there is anything to inherit
@@ -282,7 +286,7 @@ func accessControlLists(b *bench, top string) {
 		b.file(filepath.Join(top, fmt.Sprintf("file %d", i)), "x")
 		b.attribute(filepath.Join(top, fmt.Sprintf("file %d", i)), access, acl(mask))
 	}
-	b.attribute(top, inherit, acl(4))
+	b.attribute(top, inherit, acl(5))
 }
 
 // TestAFolderOfTenThousandArrives works in memory where it can: to make so many files takes a disk some time.
@@ -309,7 +313,7 @@ func inMemory(t *testing.T) string {
 	if err != nil {
 		return t.TempDir()
 	}
-	t.Cleanup(func() { os.RemoveAll(root) })
+	t.Cleanup(func() { _ = os.RemoveAll(root) })
 	return root
 }
 

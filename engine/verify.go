@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"syscall"
 
 	"github.com/cespare/xxhash/v2"
@@ -115,7 +116,7 @@ func (v *verifier) further(dir endpoint.Dir, name string, record manifest.Record
 
 // digest reads a file again, from the storage where the system lets it.
 func (v *verifier) digest(dir endpoint.Dir, name string, record manifest.Record) error {
-	in, err := dir.Open(name)
+	in, err := v.open(dir, name, record)
 	if err != nil {
 		return err
 	}
@@ -132,6 +133,26 @@ func (v *verifier) digest(dir endpoint.Dir, name string, record manifest.Record)
 		return different("its bytes are not those that were read")
 	}
 	return nil
+}
+
+// open opens a staged file. One whose mode shuts out its owner could be read at the source by way of a group or an access
+// list; here we are the owner.
+func (v *verifier) open(dir endpoint.Dir, name string, record manifest.Record) (endpoint.Reader, error) {
+	in, err := dir.Open(name)
+	if !errors.Is(err, fs.ErrPermission) || record.Mode&0o400 != 0 {
+		return in, err
+	}
+	if err := dir.SetMode(name, record.Mode|0o400); err != nil {
+		return nil, err
+	}
+	in, err = dir.Open(name)
+	if err := errors.Join(err, dir.SetMode(name, record.Mode)); err != nil {
+		if in != nil {
+			in.Close()
+		}
+		return nil, err
+	}
+	return in, nil
 }
 
 // read returns how many bytes the file has, or more than the record says.

@@ -60,18 +60,19 @@ const PartEvery = 64 << 20
 // Copy copies root into data, under its own name. The mode and modification time of root's own folder are left to the
 // caller, since a folder that its owner can't write to can't be renamed any more.
 func Copy(ctx context.Context, root *tree.Root, data endpoint.Dir, options Options) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(options.Parallel)
-	c := &copier{ctx: ctx, options: options, data: data, group: group, large: make(chan struct{}, largeFiles)}
+	c := &copier{ctx: ctx, options: options, data: data, group: group, stop: stop,
+		large: make(chan struct{}, largeFiles)}
 	if root.Folder == nil {
 		f := &folder{from: root.Parent, to: data}
 		return c.openEarlier(f, func() error { return c.entries(f, []endpoint.Entry{{Name: root.Name}}) })
 	}
-	err := tree.Walk[*folder](ctx, root, c, options.Parallel)
-	if others := group.Wait(); err == nil || ctx.Err() != nil && others != nil {
-		err = others // the walk was only told to stop
-	}
-	return err
+	c.failed(tree.Walk[*folder](ctx, root, c, options.Parallel))
+	c.failed(group.Wait())
+	return c.first
 }
 
 // copier is the Visitor that makes the folders and copies what is in them, in batches of which as many are under way as
@@ -81,9 +82,20 @@ type copier struct {
 	options Options
 	data    endpoint.Dir
 	group   *errgroup.Group
+	stop    func() // ends ctx
+	failing sync.Once
+	first   error         // the one that made all others stop
 	large   chan struct{} // one for each large file under way: each takes memory and several requests
 	noClone atomic.Bool   // the storages share no blocks
 	noRange atomic.Bool   // nor do they copy by themselves
+}
+
+// failed notes the first error and stops what else is under way.
+func (c *copier) failed(err error) error {
+	if err != nil {
+		c.failing.Do(func() { c.first = err; c.stop() })
+	}
+	return err
 }
 
 // batch is how many names are copied by one goroutine.
@@ -133,7 +145,7 @@ func (c *copier) flush(f *folder) error {
 	f.busy.Add(1)
 	do := func() error {
 		defer f.busy.Done()
-		return c.entries(f, names)
+		return c.failed(c.entries(f, names))
 	}
 	if c.group.TryGo(do) {
 		return nil

@@ -3,7 +3,9 @@ package direct
 import (
 	"errors"
 	"io"
+	"io/fs"
 
+	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/manifest"
 	"github.com/ketter/ketter/engine/pump"
@@ -37,15 +39,36 @@ func (f *file) takeOver() (bool, error) {
 	if err := rest.Dir.Rename(rest.Name, f.to, f.name); err != nil {
 		return false, failure.AtDestination("take over", f.target, err)
 	}
-	if f.out, err = f.to.Reopen(f.name); err != nil {
+	if f.out, err = f.reopen(); err != nil {
 		return false, failure.AtDestination("open", f.target, err)
 	}
+	if err := f.goOn(rest); err != nil {
+		f.out.Close()
+		return false, err
+	}
+	return true, nil
+}
+
+// reopen opens the file also when the earlier run had got so far as to give it its mode, and only not to record it.
+func (f *file) reopen() (endpoint.Writer, error) {
+	out, err := f.to.Reopen(f.name)
+	if !errors.Is(err, fs.ErrPermission) {
+		return out, err
+	}
+	if err := f.to.SetMode(f.name, 0o600); err != nil {
+		return nil, err
+	}
+	return f.to.Reopen(f.name)
+}
+
+// goOn cuts off what is not proven, and tells what is.
+func (f *file) goOn(rest *Rest) error {
 	f.from = rest.Offset
 	f.options.Count(0, f.from)
-	if err := f.out.Truncate(f.from); err != nil { // what came after it is not proven
-		return true, failure.AtDestination("set size", f.target, err)
+	if err := f.out.Truncate(f.from); err != nil {
+		return failure.AtDestination("set size", f.target, err)
 	}
-	return true, failure.AtDestination("record", f.target, f.options.Sink.AddPartial(
+	return failure.AtDestination("record", f.target, f.options.Sink.AddPartial(
 		manifest.Partial{Record: f.record, Offset: rest.Offset, State: rest.State}))
 }
 

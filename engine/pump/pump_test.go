@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -87,12 +88,17 @@ func file(data [][2]int64) *source {
 		data = [][2]int64{{0, size}}
 	}
 	for _, d := range data {
-		for i := d[0]; i < d[1]; i++ {
-			s.content[i] = byte(i*7 + i>>9)
-		}
+		copy(s.content[d[0]:d[1]], noise()[d[0]:])
 	}
 	return s
 }
+
+// noise has no two chunks that are the same.
+var noise = sync.OnceValue(func() []byte {
+	all := make([]byte, chunks*ChunkSize)
+	rand.NewChaCha8([32]byte{}).Read(all)
+	return all
+})
 
 func work(in *source, out *target) Work {
 	w := Work{In: in, Size: int64(len(in.content)), Source: "/from/file", Target: "/to/file", InFlight: 4,

@@ -176,13 +176,15 @@ func preallocateKeepsTheSize(t *testing.T, dir endpoint.Dir) {
 }
 
 // pattern is what no two blocks have in common.
-func pattern(n int) string {
+func pattern(n int) string { return patterns()[:n] }
+
+var patterns = sync.OnceValue(func() string {
 	var b strings.Builder
-	for i := 0; b.Len() < n; i++ {
+	for i := 0; b.Len() < 4<<20; i++ {
 		fmt.Fprintf(&b, "%015d\n", i)
 	}
-	return b.String()[:n]
-}
+	return b.String()
+})
 
 func cloneHasTheBytes(t *testing.T, dir endpoint.Dir) {
 	want := pattern(1<<20 + 5)
