@@ -52,11 +52,15 @@ func setup(t testing.TB) *fixture {
 // setupInMemory is setup for a tree of many files, where there is a file system in memory.
 func setupInMemory(t testing.TB) *fixture {
 	t.Helper()
-	path, err := os.MkdirTemp("/dev/shm", "ketter-test-")
+	above, err := os.MkdirTemp("/dev/shm", "ketter-test-")
 	if err != nil {
 		return setup(t)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(path) })
+	t.Cleanup(func() { _ = os.RemoveAll(above) })
+	path := filepath.Join(above, "fixture") // nobody else makes anything beside it
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	return newFixture(t, path)
 }
 
