@@ -169,43 +169,65 @@ func (c *copier) Leave(f *folder) error {
 
 // entries copies names of one folder, and records them side by side.
 func (c *copier) entries(f *folder, names []endpoint.Entry) error {
-	done := records{sink: c.options.Sink}
-	for _, entry := range names {
-		if err := c.entry(f, entry, &done); err != nil {
+	work := share{sink: c.options.Sink, names: names}
+	for len(work.names) > 0 {
+		entry := work.names[0]
+		work.names = work.names[1:]
+		if err := c.entry(f, entry, &work); err != nil {
 			return err
 		}
 	}
-	return failure.AtDestination("record", f.to.Path(), done.flush())
+	return failure.AtDestination("record", f.to.Path(), work.flush())
 }
 
-// records are those of names that are done, until they are handed on.
-type records struct {
+// handOn lets somebody else copy what is left of a share, if anybody is free: a large file takes its time.
+func (c *copier) handOn(f *folder, work *share) {
+	names := work.names
+	if len(names) == 0 {
+		return
+	}
+	f.busy.Add(1)
+	taken := c.group.TryGo(func() error {
+		defer f.busy.Done()
+		return c.failed(c.entries(f, names))
+	})
+	if !taken {
+		f.busy.Done()
+		return
+	}
+	work.names = nil
+}
+
+// share is what one goroutine does of a folder: names to copy, and the records of those that are done, until they are
+// handed on.
+type share struct {
+	names []endpoint.Entry
 	sink  Sink
 	wait  []manifest.Record
-	bytes int64 // of their files
+	bytes int64 // of the files in wait
 }
 
-// add keeps a record back, unless a run that is killed would lose much by it, or other names build on this one.
-func (r *records) add(record manifest.Record) error {
+// done keeps a record back, unless a run that is killed would lose much by it, or other names build on this one.
+func (s *share) done(record manifest.Record) error {
 	const much = 1 << 20
-	r.wait = append(r.wait, record)
-	r.bytes += record.Size
-	if r.bytes >= much || record.Linked {
-		return r.flush()
+	s.wait = append(s.wait, record)
+	s.bytes += record.Size
+	if s.bytes >= much || record.Linked {
+		return s.flush()
 	}
 	return nil
 }
 
-func (r *records) flush() error {
-	if len(r.wait) == 0 {
+func (s *share) flush() error {
+	if len(s.wait) == 0 {
 		return nil
 	}
-	err := r.sink.Add(r.wait...)
-	r.wait, r.bytes = r.wait[:0], 0
+	err := s.sink.Add(s.wait...)
+	s.wait, s.bytes = s.wait[:0], 0
 	return err
 }
 
-func (c *copier) entry(f *folder, entry endpoint.Entry, done *records) error {
+func (c *copier) entry(f *folder, entry endpoint.Entry, work *share) error {
 	if err := c.ctx.Err(); err != nil {
 		return err
 	}
@@ -216,12 +238,12 @@ func (c *copier) entry(f *folder, entry endpoint.Entry, done *records) error {
 		}
 	}
 	if entry.Type == endpoint.Symlink {
-		return c.symlink(f, entry.Name, done)
+		return c.symlink(f, entry.Name, work)
 	}
-	return c.file(f, entry.Name, done)
+	return c.file(f, entry.Name, work)
 }
 
-func (c *copier) symlink(f *folder, name string, done *records) error {
+func (c *copier) symlink(f *folder, name string, work *share) error {
 	source, destination := tree.Join(f.from.Path(), name), tree.Join(f.to.Path(), name)
 	info, err := f.from.Lstat(name)
 	if err != nil {
@@ -238,7 +260,7 @@ func (c *copier) symlink(f *folder, name string, done *records) error {
 		return failure.AtDestination("set time", destination, err)
 	}
 	c.options.Count(1, 0)
-	return failure.AtDestination("record", destination, done.add(record))
+	return failure.AtDestination("record", destination, work.done(record))
 }
 
 var _ tree.Visitor[*folder] = (*copier)(nil)

@@ -20,7 +20,7 @@ const (
 	askSize = 64 << 10
 )
 
-func (c *copier) file(f *folder, name string, done *records) error {
+func (c *copier) file(f *folder, name string, work *share) error {
 	path := tree.Join(f.from.Path(), name)
 	in, err := f.from.Open(name)
 	if err != nil {
@@ -34,12 +34,15 @@ func (c *copier) file(f *folder, name string, done *records) error {
 	if info.Type != endpoint.File {
 		return tree.Unsupported(path)
 	}
-	one := file{copier: c, done: done, in: in, source: path, to: f.to, name: name, target: tree.Join(f.to.Path(), name),
+	one := file{copier: c, share: work, in: in, source: path, to: f.to, name: name, target: tree.Join(f.to.Path(), name),
 		record: manifest.Of(f.below(name), info), sparse: info.Allocated < info.Size}
 	if c.options.Keep.Xattrs {
 		if one.record.Xattrs, err = in.Xattrs(); err != nil {
 			return failure.AtSource("read attributes", path, err)
 		}
+	}
+	if info.Size >= largeSize {
+		c.handOn(f, work)
 	}
 	made, err := c.options.Keep.Links.Do(one.record, f.to, name, one.make)
 	if err != nil || made {
@@ -51,7 +54,7 @@ func (c *copier) file(f *folder, name string, done *records) error {
 // file is one file being copied.
 type file struct {
 	*copier
-	done           *records
+	share          *share
 	in             endpoint.Reader
 	out            endpoint.Writer
 	to             endpoint.Dir
@@ -81,7 +84,7 @@ func (f *file) make() error {
 		return err
 	}
 	f.options.Count(1, 0)
-	return failure.AtDestination("record", f.target, f.done.add(f.record))
+	return failure.AtDestination("record", f.target, f.share.done(f.record))
 }
 
 // linked records a further name of a file that is there: it has no digest, being the same file.
@@ -90,7 +93,7 @@ func (f *file) linked() error {
 		return err
 	}
 	f.options.Count(1, f.record.Size)
-	return failure.AtDestination("record", f.target, f.done.add(f.record))
+	return failure.AtDestination("record", f.target, f.share.done(f.record))
 }
 
 // open makes the file, or takes over what an earlier run has of it.

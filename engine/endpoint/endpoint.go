@@ -32,6 +32,8 @@ type Info struct {
 	Device    uint64
 	Inode     uint64
 	Links     uint64
+	Owner     uint32
+	Group     uint32
 }
 
 // Xattr is an extended attribute, of the kinds that a transfer keeps: those of users, and access control lists.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -164,6 +165,24 @@ func TestProvenIsOnlyWhatAStopOfTheMachineCantHaveLost(t *testing.T) {
 				t.Errorf("%s in %s: %v", path, epoch, ok)
 			}
 		}
+	}
+}
+
+func TestACopyRunsWithNobodysRightsButItsOwnersOwn(t *testing.T) {
+	t.Parallel()
+	mine := endpoint.Info{Mode: 0o6755, Owner: uint32(os.Geteuid()), Group: uint32(os.Getegid())}
+	theirs := mine
+	theirs.Owner++
+	theirs.Group++
+	folder := theirs
+	folder.Type = endpoint.Folder
+	for want, info := range map[uint32]endpoint.Info{0o6755: mine, 0o755: theirs} {
+		if got := Of("a", info).Mode; got != want {
+			t.Errorf("mode is %o, want %o", got, want)
+		}
+	}
+	if got := Of("a", folder).Mode; got != 0o6755 {
+		t.Errorf("a folder's mode is %o", got)
 	}
 }
 

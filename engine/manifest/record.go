@@ -4,6 +4,7 @@
 package manifest
 
 import (
+	"os"
 	"time"
 
 	"github.com/ketter/ketter/engine/endpoint"
@@ -34,11 +35,25 @@ type Packed struct {
 
 // Of makes the record of what info says about path.
 func Of(path string, info endpoint.Info) Record {
-	r := Record{Path: path, Type: info.Type, Size: info.Size, Mode: info.Mode, ModAt: info.ModAt, Inode: info.Inode}
+	r := Record{Path: path, Type: info.Type, Size: info.Size, Mode: modeOf(info), ModAt: info.ModAt, Inode: info.Inode}
 	if info.Type == endpoint.File && info.Links > 1 {
 		r.Linked, r.Device = true, info.Device
 	}
 	return r
+}
+
+// modeOf is the mode that a copy gets, which belongs to the user and group of this process: a program must not come to run
+// with their rights because it ran with somebody else's.
+func modeOf(info endpoint.Info) uint32 {
+	const setuid, setgid = 0o4000, 0o2000
+	mode := info.Mode
+	if info.Type == endpoint.File && int(info.Owner) != os.Geteuid() {
+		mode &^= setuid
+	}
+	if info.Type == endpoint.File && int(info.Group) != os.Getegid() {
+		mode &^= setgid
+	}
+	return mode
 }
 
 // Unchanged reports whether info is still what was recorded. Folders change as their contents are removed: for them only

@@ -39,6 +39,8 @@ func infoOf(st *unix.Stat_t) endpoint.Info {
 		Device: uint64(st.Dev),
 		Inode:  st.Ino,
 		Links:  uint64(st.Nlink),
+		Owner:  st.Uid,
+		Group:  st.Gid,
 	}
 	if info.Type == endpoint.File {
 		info.Size = st.Size
