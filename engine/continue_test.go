@@ -416,3 +416,49 @@ func TestAFileThatWasTakenOverBeforeIsNotTakenForPublished(t *testing.T) {
 		b.same(b.snapshot(spec.FinalPath()), want)
 	}
 }
+
+// TestARunFromWhichEverythingIsTakenIsTriedAgain lets a run that had lost the right to go on, and doesn't know yet, take
+// over what the right one is building.
+func TestARunFromWhichEverythingIsTakenIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for _, at := range []endpointtest.Op{endpointtest.Create, endpointtest.SetMode, endpointtest.SyncAll, endpointtest.Rename} {
+		t.Run(string(at), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.small()
+			want := b.snapshot(filepath.Join(b.from, "folder"))
+			spec := b.spec("folder", transfer.Copy, transfer.Direct)
+			spec.Resumes = func(err error) bool { return failure.CodeOf(err).Class() == failure.Transient }
+			wrong := b.again(spec)
+			var once atomic.Bool
+			b.destination.Before = func(op endpointtest.Op, path string) error {
+				if op == at && strings.Contains(path, "token_1.") && filepath.Base(path) != "manifest.jsonl" &&
+					once.CompareAndSwap(false, true) {
+					b.crashBeforePublish(wrong)
+				}
+				return nil
+			}
+			_, err := b.run(t.Context(), spec)
+			b.fails(err, failure.Internal)
+			_, err = b.run(t.Context(), b.again(spec))
+			b.must(err)
+			b.same(b.snapshot(spec.FinalPath()), want)
+			b.must(b.engine.CleanUp(t.Context(), spec))
+			b.holds(b.to, "folder")
+		})
+	}
+}
+
+// TestARenameThatAnotherRunHasDoneIsRecognised lets a run rename that was past its return when another one began.
+func TestARenameThatAnotherRunHasDoneIsRecognised(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.small()
+	want := b.snapshot(filepath.Join(b.from, "folder"))
+	spec := b.spec("folder", transfer.Move, transfer.Auto)
+	b.crashBeforePublish(spec)
+	b.log.beforePublish = func(transfer.Intent) error { return os.Rename(spec.Source, spec.FinalPath()) }
+	_, err := b.run(t.Context(), b.again(spec))
+	b.must(err)
+	b.same(b.snapshot(spec.FinalPath()), want)
+}

@@ -35,6 +35,9 @@ func (r *run) rename(ctx context.Context, parents *staging.Parents) (bool, error
 	if onlyByCopy(err) {
 		return false, nil
 	}
+	if errors.Is(err, fs.ErrNotExist) && r.spec.Intent != nil {
+		return false, staging.ErrPublished // or so it seems: a run that was past its return when this one began did it
+	}
 	if err != nil {
 		return false, r.publishFailed(err)
 	}

@@ -139,6 +139,7 @@ func (r *run) deliver(ctx context.Context, s *site, parents *staging.Parents) (e
 	defer func() {
 		r.earlier.close()
 		r.showFinal(err)
+		err = r.ifTaken(err)
 		switch {
 		case r.published:
 		case err != nil && r.spec.Resumes != nil && r.spec.Resumes(err):
@@ -172,6 +173,18 @@ func (r *run) showFinal(err error) {
 		f.Path = strings.Replace(f.Path, staged, r.destination.Path(), 1)
 		f.Message = strings.ReplaceAll(f.Message, staged, r.destination.Path())
 	}
+}
+
+// ifTaken tells a run that failed because another one took its staging from it, which may be one that had lost the right
+// to go on and didn't know yet: whoever has it may try again.
+func (r *run) ifTaken(err error) error {
+	code := failure.CodeOf(err)
+	if err == nil || r.published || code.Class() != failure.Permanent || code == failure.Cancelled || !r.stage.Taken() {
+		return err
+	}
+	f := failure.New(failure.Internal, r.spec.Destination, "Another run of this job has taken over what this one was building")
+	f.Err = err
+	return f
 }
 
 // fill takes over what earlier runs have proven, lets the builder build the rest, and writes the manifest to its end.

@@ -60,6 +60,9 @@ func (m moment) String() string {
 	return fmt.Sprintf("%v at %q %d", m.Signal, m.Op, m.N)
 }
 
+// triedAgain is the status of a run after which the worker starts another one by itself.
+const triedAgain = 3
+
 // childMain does what is asked for and tells of it on standard output, in lines of a word and a value.
 func childMain(asked string) int {
 	var c childRun
@@ -72,6 +75,9 @@ func childMain(asked string) int {
 	o.tell()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, failure.CodeOf(err), err)
+		if failure.CodeOf(err).Class() == failure.Transient {
+			return triedAgain
+		}
 		return 1
 	}
 	return 0
@@ -160,7 +166,11 @@ func (d bySteps) Publish(name string, to endpoint.Dir, newName string) (bool, er
 		return true, err
 	}
 	d.count("between the steps")
-	return true, syscall.Rename(filepath.Join(d.Path(), name), filepath.Join(to.Path(), newName)) // os.Rename refuses folders
+	err = syscall.Rename(filepath.Join(d.Path(), name), filepath.Join(to.Path(), newName)) // os.Rename refuses folders
+	if err != nil {
+		err = errors.Join(err, to.RemoveDir(newName))
+	}
+	return true, err
 }
 
 func (c childRun) cannot(op endpointtest.Op, across bool) error {

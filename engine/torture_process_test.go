@@ -126,8 +126,10 @@ func (c *child) stops() bool {
 // goOn lets a stopped run do what it was about to do.
 func (c *child) goOn() {
 	c.j.Helper()
-	c.signal(syscall.SIGCONT)
-	c.j.must(c.stdin.Close())
+	if !c.reaped {
+		c.signal(syscall.SIGCONT)
+		_ = c.stdin.Close() // what it waits for; a second time does nothing
+	}
 }
 
 // wait waits until the run has ended.

@@ -134,6 +134,14 @@ install_missing() {
 	have redis-server || missing="$missing redis-server"
 	[ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
 	have unzip || missing="$missing unzip"
+	if is_root; then # who alone may mount the file systems that some tests are about
+		have mkfs.btrfs || missing="$missing btrfs-progs"
+		have mkfs.xfs || missing="$missing xfsprogs"
+		have mkfs.ext4 || missing="$missing e2fsprogs"
+		have mkfs.exfat || missing="$missing exfatprogs"
+		have mount.exfat-fuse || missing="$missing exfat-fuse"
+		have fusermount3 || missing="$missing fuse3"
+	fi
 	# shellcheck disable=SC2086 # a list
 	[ -z "$missing" ] || install_packages $missing
 }

@@ -113,6 +113,16 @@ func (s *Staging) Publish(name string) (inSteps bool, err error) {
 	return s.data.Publish(name, s.parent, name)
 }
 
+// Taken reports whether the staging folder is not in its place any more: a later run has inherited it.
+func (s *Staging) Taken() bool {
+	mine, err := s.dir.Info()
+	if err != nil {
+		return false
+	}
+	there, err := s.parent.Lstat(s.name)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && there.Inode != mine.Inode
+}
+
 // Close lets go of the folder and its lock, and leaves it where it is.
 func (s *Staging) Close() {
 	for _, dir := range append(s.opens, s.data, s.dir) {
