@@ -70,8 +70,8 @@ func Copy(ctx context.Context, root *tree.Root, data endpoint.Dir, options Optio
 		f := &folder{from: root.Parent, to: data}
 		return c.openEarlier(f, func() error { return c.entries(f, []endpoint.Entry{{Name: root.Name}}) })
 	}
-	c.failed(tree.Walk[*folder](ctx, root, c, options.Parallel))
-	c.failed(group.Wait())
+	_ = c.failed(tree.Walk[*folder](ctx, root, c, options.Parallel))
+	_ = c.failed(group.Wait())
 	return c.first
 }
 

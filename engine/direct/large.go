@@ -43,8 +43,7 @@ func (f *file) takeOver() (bool, error) {
 		return false, failure.AtDestination("open", f.target, err)
 	}
 	if err := f.goOn(rest); err != nil {
-		f.out.Close()
-		return false, err
+		return false, errors.Join(err, f.out.Close())
 	}
 	return true, nil
 }

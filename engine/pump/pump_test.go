@@ -96,7 +96,7 @@ func file(data [][2]int64) *source {
 // noise has no two chunks that are the same.
 var noise = sync.OnceValue(func() []byte {
 	all := make([]byte, chunks*ChunkSize)
-	rand.NewChaCha8([32]byte{}).Read(all)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(all)
 	return all
 })
 
