@@ -255,6 +255,9 @@ func (j *job) moment(signal syscall.Signal) moment {
 	if j.rng.IntN(3) == 0 {
 		op = anyOp
 	}
+	if signal == syscall.SIGSTOP && seen[largeWrite] > 0 && j.rng.IntN(2) == 0 {
+		op = largeWrite // what a frozen run may do most harm by
+	}
 	return moment{Signal: signal, Op: op, N: 1 + j.rng.Int64N(seen[op])}
 }
 
