@@ -107,13 +107,20 @@ func (c childRun) do(ctx context.Context, o *operations) error {
 	return e.CleanUp(ctx, spec)
 }
 
+// largeWrite is a write to a file that may be continued within.
+const largeWrite = "destination write to a large file"
+
 func (c childRun) decorators(o *operations) decorators {
 	from := &endpointtest.Hooks{Before: func(op endpointtest.Op, _ string) error {
 		o.count("source " + string(op))
 		return c.cannot(op, c.Across)
 	}}
-	to := &endpointtest.Hooks{Before: func(op endpointtest.Op, _ string) error {
-		o.count("destination " + string(op))
+	to := &endpointtest.Hooks{Before: func(op endpointtest.Op, path string) error {
+		if base := filepath.Base(path); op == endpointtest.Write && (base == "file" || filepath.Base(filepath.Dir(path)) == "roll") {
+			o.count(largeWrite)
+		} else {
+			o.count("destination " + string(op))
+		}
 		return c.cannot(op, false)
 	}}
 	to.Capabilities = func(holds endpoint.Capabilities) endpoint.Capabilities {

@@ -68,7 +68,7 @@ func (j *job) start(asked childRun) *child {
 	content, err := json.Marshal(asked)
 	j.must(err)
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+string(content))
+	cmd.Env = append(os.Environ(), childEnv+"="+string(content), "GORACE=atexit_sleep_ms=0") // else each waits a second
 	c := &child{j: j, stderr: filepath.Join(j.base.State, "stderr of "+asked.Token), heard: make(chan struct{})}
 	stdin, toChild, err := os.Pipe()
 	j.must(err)

@@ -24,8 +24,8 @@ const (
 	fewStops = 4
 )
 
-// tortured are the strategies that jobs ask for. ZIP_FIRST joins them (strategies holds both) once a killed one can be resumed.
-var tortured = []transfer.Strategy{transfer.Direct}
+// tortured are the strategies that jobs ask for.
+var tortured = strategies
 
 // TestTortureByKills kills runs of a job, up to four in a row, and then lets one come to its end. Source or destination is
 // complete at every moment, nothing has the final name before it is, and in the end the tree is the same and nothing else
@@ -166,6 +166,9 @@ func (t *torture) job(sub *testing.T, n int) *job {
 	sub.Helper()
 	j := &job{torture: t, rng: rand.New(rand.NewPCG(t.seed, uint64(n)))}
 	destination := sub.TempDir()
+	if !t.full { // where nothing waits for a disk
+		destination, _ = otherFileSystem(sub, destination)
+	}
 	sub.Cleanup(func() { makeRemovable(destination) })
 	root, across := otherFileSystem(sub, destination)
 	if j.rng.IntN(4) == 0 {
@@ -254,6 +257,9 @@ func (j *job) moment(signal syscall.Signal) moment {
 	op := ops[j.rng.IntN(len(ops))]
 	if j.rng.IntN(3) == 0 {
 		op = anyOp
+	}
+	if signal == syscall.SIGSTOP && seen[largeWrite] > 0 && j.rng.IntN(2) == 0 {
+		op = largeWrite // what a frozen run may do most harm by
 	}
 	return moment{Signal: signal, Op: op, N: 1 + j.rng.Int64N(seen[op])}
 }

@@ -29,7 +29,7 @@ func (b *bench) grow(name string, rng *rand.Rand) {
 	for i := range 60 + rng.IntN(60) {
 		b.write(path("reel %d/take %d", i%7, i), random(rng.IntN(1<<uint(rng.IntN(18)))))
 	}
-	for i := range 2 {
+	for i := range 1 + rng.IntN(2) {
 		b.write(path("roll/%d", i), random(8<<20+rng.IntN(4<<20)))
 	}
 	b.holed(filepath.Join(b.root, path("roll/sparse")), random(1<<20))
