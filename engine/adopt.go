@@ -344,6 +344,9 @@ func (a *adopter) extract(record manifest.Record, to endpoint.Dir, name string) 
 	if record.Packed == nil || a.from.archive == nil {
 		return false, nil
 	}
+	if _, err := to.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+		return false, failure.AtDestination("look up", tree.Join(to.Path(), name), err) // another run had taken it over
+	}
 	path := tree.Join(a.run.stage.Dir().Path(), staging.ArchiveName)
 	options := zipfirst.Options{Parallel: 1, Keep: a.run.keep, Count: func(int64, int64) {}}
 	err := zipfirst.Extract(a.ctx, a.from.archive, path, record, to, name, options, true)
