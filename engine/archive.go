@@ -83,7 +83,7 @@ func (a *archiver) pack(ctx context.Context, dir endpoint.Dir) error {
 	a.watch.begin(transfer.Packing, a.plan.Files, a.plan.Bytes)
 	a.watch.skip(a.earlier.done())
 	path := tree.Join(dir.Path(), staging.ArchiveName)
-	out, err := dir.Create(staging.ArchiveName)
+	out, err := dir.Create(staging.ArchiveName, 0o600)
 	if err != nil {
 		return failure.AtDestination("create archive", path, err)
 	}

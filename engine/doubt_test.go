@@ -135,8 +135,8 @@ func (s short) OpenDir(name string) (endpoint.Dir, error) {
 	return short{dir}, nil
 }
 
-func (s short) Create(name string) (endpoint.Writer, error) {
-	w, err := s.Dir.Create(name)
+func (s short) Create(name string, mode uint32) (endpoint.Writer, error) {
+	w, err := s.Dir.Create(name, mode)
 	if err != nil {
 		return nil, err
 	}

@@ -125,7 +125,7 @@ func repeated(name string, n int) []string {
 
 func put(b *bench, dir endpoint.Dir, name, content string) {
 	b.Helper()
-	w, err := dir.Create(name)
+	w, err := dir.Create(name, 0o600)
 	b.must(err)
 	_, err = w.Write([]byte(content))
 	b.must(err)

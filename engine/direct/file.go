@@ -106,7 +106,7 @@ func (f *file) open() (err error) {
 			return err
 		}
 	}
-	f.out, err = f.to.Create(f.name)
+	f.out, err = f.to.Create(f.name, f.record.Mode)
 	return failure.AtNew("create", f.target, err)
 }
 

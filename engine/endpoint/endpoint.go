@@ -109,8 +109,9 @@ type Dir interface {
 	// Xattrs returns the folder's own attributes, in no particular order; none where there can't be any.
 	Xattrs() ([]Xattr, error)
 
-	// Create makes a file that must not exist, readable and writable by its owner only.
-	Create(name string) (Writer, error)
+	// Create makes a file that must not exist, with the permissions of mode that the process's umask lets through. Whatever
+	// they are, the Writer writes.
+	Create(name string, mode uint32) (Writer, error)
 	// Reopen opens a file that was made and not finished, to go on with it.
 	Reopen(name string) (Writer, error)
 	// Mkdir makes a folder that must not exist, with the permissions of mode that the process's umask lets through.

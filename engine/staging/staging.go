@@ -99,7 +99,7 @@ func (s *Staging) Links() *Links {
 }
 
 // CreateManifest makes the manifest's file.
-func (s *Staging) CreateManifest() (endpoint.Writer, error) { return s.dir.Create(manifestName) }
+func (s *Staging) CreateManifest() (endpoint.Writer, error) { return s.dir.Create(manifestName, 0o600) }
 
 // OpenManifest opens the manifest's file.
 func (s *Staging) OpenManifest() (endpoint.Reader, error) { return s.dir.Open(manifestName) }

@@ -24,7 +24,7 @@ func TestMoreEntriesThanAPlainZipCounts(t *testing.T) {
 		f.must(os.MkdirAll(path, 0o755))
 		dir := open(t, path)
 		for j := range files {
-			out, err := dir.Create(strconv.Itoa(j))
+			out, err := dir.Create(strconv.Itoa(j), 0o600)
 			f.must(err)
 			f.must(out.Close())
 		}
@@ -113,8 +113,8 @@ func (d noCopies) OpenDir(name string) (endpoint.Dir, error) {
 	return noCopies{dir}, err
 }
 
-func (d noCopies) Create(name string) (endpoint.Writer, error) {
-	w, err := d.Dir.Create(name)
+func (d noCopies) Create(name string, mode uint32) (endpoint.Writer, error) {
+	w, err := d.Dir.Create(name, mode)
 	return noCopy{w}, err
 }
 
@@ -140,7 +140,7 @@ func TestSealHoldsNothingInMemory(t *testing.T) {
 		}
 		writer.CloseWithError(err)
 	}()
-	out, err := f.dir.Create("archive.zip")
+	out, err := f.dir.Create("archive.zip", 0o600)
 	f.must(err)
 	before := heap()
 	f.must(Seal(t.Context(), records, out, entries*100, "archive.zip"))

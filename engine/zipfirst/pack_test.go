@@ -130,7 +130,7 @@ func TestAFileAloneIsPacked(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.write("alone", "content")
-	out, err := f.dir.Create("archive.zip")
+	out, err := f.dir.Create("archive.zip", 0o600)
 	f.must(err)
 	root := f.root()
 	root.Parent, root.Folder, root.Name = root.Folder, nil, "alone"
@@ -203,7 +203,7 @@ func (f *fixture) packAs(hooks *endpointtest.Hooks) error {
 	f.t.Helper()
 	root := f.root()
 	root.Folder = endpointtest.Wrap(root.Folder, hooks)
-	out, err := f.dir.Create("archive.zip")
+	out, err := f.dir.Create("archive.zip", 0o600)
 	f.must(err)
 	_, err = Pack(f.t.Context(), root, out, "archive.zip", f.sink, f.options)
 	f.must(out.Close())
@@ -235,7 +235,7 @@ func TestAPathThatNoZipCanHoldIsToldBeforeItIsPacked(t *testing.T) {
 	f.write("file", "x")
 	root := f.root()
 	root.Name = strings.Repeat("n", longName)
-	out, err := f.dir.Create("archive.zip")
+	out, err := f.dir.Create("archive.zip", 0o600)
 	f.must(err)
 	_, err = Pack(t.Context(), root, out, "archive.zip", f.sink, f.options)
 	f.must(out.Close())
@@ -262,7 +262,7 @@ func TestAStorageThatFailsEndsThePack(t *testing.T) {
 			}
 			return nil
 		}})
-		out, err := dir.Create("archive.zip")
+		out, err := dir.Create("archive.zip", 0o600)
 		f.must(err)
 		if _, err = Pack(t.Context(), f.root(), out, "archive.zip", f.sink, f.options); err == nil {
 			t.Errorf("write %d failed, and nothing was said", at)
@@ -275,7 +275,7 @@ func TestACancelledPackEnds(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.sample()
-	out, err := f.dir.Create("archive.zip")
+	out, err := f.dir.Create("archive.zip", 0o600)
 	f.must(err)
 	ctx, cancel := contextThatEnds(t)
 	f.options.Count = func(int64, int64) { cancel() }

@@ -112,7 +112,7 @@ func (f *fixture) root() *tree.Root {
 
 func (f *fixture) pack() error {
 	f.t.Helper()
-	out, err := f.dir.Create("archive.zip")
+	out, err := f.dir.Create("archive.zip", 0o600)
 	f.must(err)
 	defer out.Close()
 	f.size, err = Pack(f.t.Context(), f.root(), out, f.at("archive.zip"), f.sink, f.options)

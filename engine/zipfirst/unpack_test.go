@@ -62,8 +62,8 @@ func (w *shortCopy) CopyFrom(at int64, src endpoint.Reader, from, limit int64) (
 
 type shortCopies struct{ endpoint.Dir }
 
-func (d shortCopies) Create(name string) (endpoint.Writer, error) {
-	w, err := d.Dir.Create(name)
+func (d shortCopies) Create(name string, mode uint32) (endpoint.Writer, error) {
+	w, err := d.Dir.Create(name, mode)
 	return &shortCopy{Writer: w}, err
 }
 
@@ -173,8 +173,8 @@ func TestAttributesAreKept(t *testing.T) {
 // foldsCase is a folder in which case doesn't count.
 type foldsCase struct{ endpoint.Dir }
 
-func (d foldsCase) Create(name string) (endpoint.Writer, error) {
-	return d.Dir.Create(strings.ToLower(name))
+func (d foldsCase) Create(name string, mode uint32) (endpoint.Writer, error) {
+	return d.Dir.Create(strings.ToLower(name), mode)
 }
 func (d foldsCase) Mkdir(name string, mode uint32) error {
 	return d.Dir.Mkdir(strings.ToLower(name), mode)
@@ -242,7 +242,7 @@ func TestDeepTrees(t *testing.T) {
 		at.Close()
 		at = next
 	}
-	out, err := at.Create("file")
+	out, err := at.Create("file", 0o600)
 	f.must(err)
 	f.must(out.Close())
 	at.Close()

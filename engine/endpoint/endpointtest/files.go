@@ -44,7 +44,7 @@ func open(t *testing.T, dir endpoint.Dir, name string) endpoint.Reader {
 
 func create(t *testing.T, dir endpoint.Dir, name string) endpoint.Writer {
 	t.Helper()
-	w, err := dir.Create(name)
+	w, err := dir.Create(name, 0o600)
 	ok(t, err)
 	t.Cleanup(func() { w.Close() })
 	return w

@@ -18,14 +18,16 @@ type folded struct {
 
 func (d folded) Unwrap() endpoint.Dir { return d.Dir }
 
-func (d folded) Lstat(name string) (endpoint.Info, error)    { return d.Dir.Lstat(d.fold(name)) }
-func (d folded) Readlink(name string) (string, error)        { return d.Dir.Readlink(d.fold(name)) }
-func (d folded) Open(name string) (endpoint.Reader, error)   { return d.Dir.Open(d.fold(name)) }
-func (d folded) Create(name string) (endpoint.Writer, error) { return d.Dir.Create(d.fold(name)) }
-func (d folded) Mkdir(name string, mode uint32) error        { return d.Dir.Mkdir(d.fold(name), mode) }
-func (d folded) Symlink(target, name string) error           { return d.Dir.Symlink(target, d.fold(name)) }
-func (d folded) Remove(name string) error                    { return d.Dir.Remove(d.fold(name)) }
-func (d folded) RemoveDir(name string) error                 { return d.Dir.RemoveDir(d.fold(name)) }
+func (d folded) Lstat(name string) (endpoint.Info, error)  { return d.Dir.Lstat(d.fold(name)) }
+func (d folded) Readlink(name string) (string, error)      { return d.Dir.Readlink(d.fold(name)) }
+func (d folded) Open(name string) (endpoint.Reader, error) { return d.Dir.Open(d.fold(name)) }
+func (d folded) Create(name string, mode uint32) (endpoint.Writer, error) {
+	return d.Dir.Create(d.fold(name), mode)
+}
+func (d folded) Mkdir(name string, mode uint32) error { return d.Dir.Mkdir(d.fold(name), mode) }
+func (d folded) Symlink(target, name string) error    { return d.Dir.Symlink(target, d.fold(name)) }
+func (d folded) Remove(name string) error             { return d.Dir.Remove(d.fold(name)) }
+func (d folded) RemoveDir(name string) error          { return d.Dir.RemoveDir(d.fold(name)) }
 func (d folded) CanRemove(name string, mayChange bool) error {
 	return d.Dir.CanRemove(d.fold(name), mayChange)
 }

@@ -135,8 +135,8 @@ func (d *hooked) Open(name string) (endpoint.Reader, error) {
 	return &hookedReader{Reader: r, hooks: d.hooks, path: d.Path() + "/" + name}, nil
 }
 
-func (d *hooked) Create(name string) (endpoint.Writer, error) {
-	return d.writer(Create, name, d.Dir.Create)
+func (d *hooked) Create(name string, mode uint32) (endpoint.Writer, error) {
+	return d.writer(Create, name, func(name string) (endpoint.Writer, error) { return d.Dir.Create(name, mode) })
 }
 
 func (d *hooked) Reopen(name string) (endpoint.Writer, error) {

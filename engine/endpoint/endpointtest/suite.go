@@ -68,7 +68,7 @@ func is(t *testing.T, err, want error) {
 
 func put(t *testing.T, dir endpoint.Dir, name, content string) {
 	t.Helper()
-	w, err := dir.Create(name)
+	w, err := dir.Create(name, 0o600)
 	ok(t, err)
 	_, err = io.WriteString(w, content)
 	ok(t, err)
@@ -143,7 +143,7 @@ func noName(t *testing.T, dir endpoint.Dir) {
 		_, lstat := dir.Lstat(name)
 		_, open := dir.Open(name)
 		_, openDir := dir.OpenDir(name)
-		_, create := dir.Create(name)
+		_, create := dir.Create(name, 0o600)
 		_, readlink := dir.Readlink(name)
 		for _, err := range []error{lstat, open, openDir, create, readlink, dir.Mkdir(name, 0o700), dir.Remove(name),
 			dir.RemoveDir(name), dir.Symlink("x", name), dir.Rename(name, dir, "to"), dir.Rename("from", dir, name),
@@ -180,7 +180,7 @@ func nothingFollowed(t *testing.T, dir endpoint.Dir) {
 		if _, err := dir.OpenDir(link); err == nil {
 			t.Errorf("OpenDir followed %s", link)
 		}
-		if _, err := dir.Create(link); !errors.Is(err, fs.ErrExist) {
+		if _, err := dir.Create(link, 0o600); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("Create over %s: %v", link, err)
 		}
 		if reopens(dir, link) == nil {
@@ -240,7 +240,7 @@ func createNeverReplaces(t *testing.T, dir endpoint.Dir) {
 	put(t, dir, "file", "content")
 	sub(t, dir, "folder")
 	for _, name := range []string{"file", "folder"} {
-		_, err := dir.Create(name)
+		_, err := dir.Create(name, 0o600)
 		is(t, err, fs.ErrExist)
 		is(t, dir.Mkdir(name, 0o700), fs.ErrExist)
 		is(t, dir.Symlink("x", name), fs.ErrExist)
@@ -295,7 +295,7 @@ func deepNesting(t *testing.T, dir endpoint.Dir) {
 func modesAndTimes(t *testing.T, dir endpoint.Dir) {
 	when := time.Unix(1700000000, 123456789)
 	sub(t, dir, "folder")
-	w, err := dir.Create("file")
+	w, err := dir.Create("file", 0o600)
 	ok(t, err)
 	ok(t, w.SetMode(0o444))
 	ok(t, w.SetModTime(when))

@@ -19,6 +19,8 @@ type dir struct {
 	path    string
 	closing sync.Once
 	listing sync.Mutex // the descriptor has one read position
+	asked   sync.Once  // guards plain
+	plain   bool       // nothing but the umask decides about the modes of new files
 }
 
 var _ endpoint.Dir = (*dir)(nil)

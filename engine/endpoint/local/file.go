@@ -3,6 +3,7 @@ package local
 import (
 	"errors"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -96,20 +97,35 @@ func (r *reader) Close() error {
 
 type writer struct {
 	fd      int
+	made    uint32 // the mode it has since it was made
 	closing sync.Once
 }
 
 var _ endpoint.Writer = (*writer)(nil)
 
-func (d *dir) Create(name string) (endpoint.Writer, error) {
+func (d *dir) Create(name string, mode uint32) (endpoint.Writer, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	fd, err := openat(d.fd, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	fd, err := openat(d.fd, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, mode&0o777)
 	if err != nil {
 		return nil, err
 	}
-	return &writer{fd: fd}, nil
+	return &writer{fd: fd, made: d.modeOfNew(mode & 0o777)}, nil
+}
+
+// unknownMode is none that a file can have.
+const unknownMode = math.MaxUint32
+
+// modeOfNew is the mode that a file gets which is made with mode: what umask(2) leaves of it, unless the folder has a
+// default access control list, which acl(5) puts in the umask's place.
+func (d *dir) modeOfNew(mode uint32) uint32 {
+	d.asked.Do(func() { d.plain = !hasDefaultACL(d.fd) })
+	mask, known := umask()
+	if !d.plain || !known {
+		return unknownMode
+	}
+	return mode &^ mask
 }
 
 func (d *dir) Reopen(name string) (endpoint.Writer, error) {
@@ -120,7 +136,7 @@ func (d *dir) Reopen(name string) (endpoint.Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &writer{fd: fd}, nil
+	return &writer{fd: fd, made: unknownMode}, nil
 }
 
 func (w *writer) Write(p []byte) (int, error) {
@@ -182,6 +198,10 @@ func (w *writer) Truncate(size int64) error {
 func (w *writer) SetXattrs(attributes []endpoint.Xattr) error { return setXattrs(w.fd, attributes) }
 
 func (w *writer) SetMode(mode uint32) error {
+	if mode == w.made {
+		return nil
+	}
+	w.made = unknownMode
 	return retry(func() error { return unix.Fchmod(w.fd, mode) })
 }
 

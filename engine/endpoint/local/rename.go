@@ -54,7 +54,7 @@ func renameBySteps(from *dir, name string, to *dir, newName string) error {
 // renameOverOwn is for storages without hard links (exFAT): it takes the name with an empty file, which fails when the name
 // is taken, and renames over that.
 func renameOverOwn(from *dir, name string, to *dir, newName string) error {
-	taken, err := to.Create(newName)
+	taken, err := to.Create(newName, 0o600)
 	if err != nil {
 		return err
 	}

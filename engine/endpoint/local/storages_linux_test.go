@@ -147,7 +147,7 @@ func must(t *testing.T, err error) {
 func TestACloneTakesNoSpace(t *testing.T) {
 	eachStorage(t, func(t *testing.T, root endpoint.Dir, clones bool) {
 		const size = 32 << 20
-		w, err := root.Create("file")
+		w, err := root.Create("file", 0o600)
 		must(t, err)
 		_, err = w.Write([]byte(strings.Repeat("0123456789abcdef", size/16)))
 		must(t, errors.Join(err, w.Sync(), w.Close()))
@@ -156,7 +156,7 @@ func TestACloneTakesNoSpace(t *testing.T) {
 		defer r.Close()
 		before, err := root.Space()
 		must(t, err)
-		clone, err := root.Create("clone")
+		clone, err := root.Create("clone", 0o600)
 		must(t, err)
 		defer clone.Close()
 		err = clone.Clone(r)
@@ -179,7 +179,7 @@ func TestACloneTakesNoSpace(t *testing.T) {
 func TestHolesTakeNoSpaceAndAreSeen(t *testing.T) {
 	eachStorage(t, func(t *testing.T, root endpoint.Dir, _ bool) {
 		const size = 5 << 30 // past what 32 bits hold
-		w, err := root.Create("file")
+		w, err := root.Create("file", 0o600)
 		must(t, err)
 		_, err = w.WriteAt(make([]byte, 1<<20), size/2)
 		must(t, errors.Join(err, w.Truncate(size), w.Sync(), w.Close()))
@@ -203,7 +203,7 @@ func TestHolesTakeNoSpaceAndAreSeen(t *testing.T) {
 
 func TestReservedSpaceIsTakenAtOnceAndAFullStorageSaysSo(t *testing.T) {
 	eachStorage(t, func(t *testing.T, root endpoint.Dir, _ bool) {
-		w, err := root.Create("file")
+		w, err := root.Create("file", 0o600)
 		must(t, err)
 		defer w.Close()
 		must(t, w.Preallocate(8<<20))
@@ -231,7 +231,7 @@ func TestAccessControlListsComeBack(t *testing.T) {
 		folder := made(t, root, "folder")
 		access := endpoint.Xattr{Name: "system.posix_acl_access", Value: acl}
 		inherit := endpoint.Xattr{Name: "system.posix_acl_default", Value: acl}
-		w, err := folder.Create("file")
+		w, err := folder.Create("file", 0o600)
 		must(t, err)
 		defer w.Close()
 		must(t, w.SetXattrs([]endpoint.Xattr{access}))

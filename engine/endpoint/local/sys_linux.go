@@ -152,3 +152,20 @@ func copyRange(to int, at int64, from int, offset, limit int64) (int64, error) {
 	}
 	return int64(n), nil
 }
+
+// umask is the process's, which nothing in it changes.
+var umask = sync.OnceValues(func() (mask uint32, known bool) {
+	status, err := os.ReadFile("/proc/self/status") // since Linux 4.7; umask(2) can only be asked by changing it
+	if err != nil {
+		return 0, false
+	}
+	_, after, found := strings.Cut(string(status), "\nUmask:")
+	line, _, _ := strings.Cut(after, "\n")
+	value, err := strconv.ParseUint(strings.TrimSpace(line), 8, 32)
+	return uint32(value), found && err == nil
+})
+
+func hasDefaultACL(fd int) bool {
+	_, err := unix.Fgetxattr(fd, "system.posix_acl_default", nil)
+	return err != unix.ENODATA && err != unix.ENOTSUP
+}
