@@ -163,7 +163,7 @@ func (r *run) adoptRun(ctx context.Context, run *earlierRun, sink *manifest.Writ
 	if manifest.CutShort(err) {
 		return nil
 	}
-	return err
+	return failure.AtDestination("read manifest", r.stage.Dir().Path(), err)
 }
 
 // adopter takes over one name after the other.
@@ -220,8 +220,7 @@ func (a *adopter) usable(record manifest.Record) bool {
 	if err != nil || !record.SameFile(manifest.Of(record.Path, info)) {
 		return false
 	}
-	further := record.Linked && !record.Hashed && a.run.keep.Links != nil
-	return record.Hashed || further || a.run.spec.Verify != transfer.Checksum
+	return record.Hashed || a.run.spec.Verify != transfer.Checksum // a further name of a file is linked anew
 }
 
 // take moves the file from where the earlier run has it, or unpacks it from that run's archive.

@@ -60,10 +60,7 @@ func (rm *removal) pass(ctx context.Context, open func() (endpoint.Reader, error
 	err = each(ctx, parallel, manifest.NewReader(file), func(context.Context) worker {
 		return &remover{removal: rm, folders: folders, find: rm.source.Finder()}
 	})
-	if manifest.CutShort(err) {
-		return failure.AtDestination("read manifest", rm.destination.Path(), err)
-	}
-	return err
+	return failure.AtDestination("read manifest", rm.destination.Path(), err)
 }
 
 // remover removes one name after the other.

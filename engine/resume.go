@@ -21,8 +21,11 @@ func (r *run) resume(ctx context.Context, s *site) (transfer.Result, error) {
 	if err := r.finishPublish(ctx, intent, s.by); err != nil {
 		return transfer.Result{}, err
 	}
-	if r.spec.Mode != transfer.Move || intent.Method == transfer.Rename || r.source == nil {
+	if r.spec.Mode != transfer.Move || r.source == nil {
 		return result, nil
+	}
+	if intent.Method == transfer.Rename {
+		return result, r.unlinkRenamed(intent)
 	}
 	if s.by == nil {
 		return result, failure.New(failure.SourceNotRemoved, r.spec.Source, "The destination is complete, but the "+
@@ -31,6 +34,17 @@ func (r *run) resume(ctx context.Context, s *site) (transfer.Result, error) {
 	return result, r.removeSource(ctx, func() (endpoint.Reader, error) {
 		return staging.Manifest(r.destination, s.by.Name)
 	})
+}
+
+// unlinkRenamed ends a rename that was done in steps and cut short: the file has both names still.
+func (r *run) unlinkRenamed(intent transfer.Intent) error {
+	if info := r.source.Info; info.Type != endpoint.File || info.Inode != intent.Inode || info.Device != intent.Device {
+		return nil // something else by now
+	}
+	if err := r.source.Parent.Remove(r.source.Name); err != nil {
+		return failure.AtSource("remove", r.spec.Source, err)
+	}
+	return failure.AtSource("sync", r.spec.Source, r.source.Parent.Sync())
 }
 
 // finishPublish does again what may have been left undone: the top folder's mode and time, and making it durable.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -41,6 +42,7 @@ type run struct {
 	earlier   *earlier     // nil when no earlier run has left anything
 	end       manifest.End // of the manifest, once staged
 	published bool         // from here on the destination stays
+	unsynced  atomic.Bool  // a sync failed: what was written before may be lost, and a later one won't say so
 }
 
 func (e *Engine) run(ctx context.Context, plan planner.Plan, obs transfer.Observer, b builder) (transfer.Result, error) {
@@ -142,7 +144,7 @@ func (r *run) deliver(ctx context.Context, s *site, parents *staging.Parents) (e
 		err = r.ifTaken(err)
 		switch {
 		case r.published:
-		case err != nil && r.spec.Resumes != nil && r.spec.Resumes(err):
+		case err != nil && !r.unsynced.Load() && r.spec.Resumes != nil && r.spec.Resumes(err):
 			r.stage.Close()
 		default:
 			err = joinSweep(ctx, err, r.stage)
@@ -270,7 +272,7 @@ func (r *run) note(done <-chan struct{}, sink *manifest.Writer) error {
 		}
 		lines, err := sink.Lines()
 		if err == nil {
-			err = r.stage.Dir().SyncAll()
+			err = r.noticed(r.stage.Dir().SyncAll())
 		}
 		if err == nil {
 			err = sink.Synced(lines)
@@ -301,7 +303,15 @@ func (r *run) sync(ctx context.Context) error {
 	if r.holds.SyncWhole {
 		sync = r.stage.Dir().SyncAll
 	}
-	return failure.AtDestination("sync", r.stage.Dir().Path(), sync())
+	return failure.AtDestination("sync", r.stage.Dir().Path(), r.noticed(sync()))
+}
+
+// noticed remembers that a sync failed.
+func (r *run) noticed(err error) error {
+	if err != nil {
+		r.unsynced.Store(true)
+	}
+	return err
 }
 
 // sweepTime bounds a sweep, which goes on when its run's context has ended.

@@ -185,19 +185,37 @@ func intentOf(spec transfer.Spec, l staging.Leaving) *transfer.Intent {
 }
 
 // publishedHalfway reports whether a run was cut short between the two steps in which it publishes where no single one
-// can: its own staging is complete, and the final name stands for an empty folder or file as it makes it.
+// can: it had said that it would, what it was to publish is where it was, and the final name stands for an empty folder or
+// file.
 func (s *site) publishedHalfway(info endpoint.Info) (bool, error) {
-	complete := slices.ContainsFunc(s.leavings, func(l staging.Leaving) bool { return l.Summary.End != nil && l.Holds })
+	if !slices.ContainsFunc(s.leavings, s.meantToPublish) && !s.meantToRename() {
+		return false, nil
+	}
 	switch {
-	case !complete:
+	case s.source == nil || info.Type != s.source.Info.Type:
 		return false, nil
 	case info.Type == endpoint.File:
-		return info.Size == 0 && info.Mode == 0o600, nil
-	case info.Type != endpoint.Folder || info.Mode != 0o700:
-		return false, nil
+		return info.Size == 0, nil
 	}
 	empty, err := isEmpty(s.place.Dir, path.Base(s.spec.Source))
 	return empty, failure.AtDestination("list", s.spec.FinalPath(), err)
+}
+
+// meantToPublish reports whether the run that left l had come to its publish. Where nothing but its staging is recorded, a
+// staging that is complete has to do.
+func (s *site) meantToPublish(l staging.Leaving) bool {
+	if l.Summary.End == nil || !l.Holds {
+		return false
+	}
+	intent := s.spec.Intent
+	return intent == nil && s.spec.Alone || intent != nil && intent.Inode == l.Summary.End.Inode
+}
+
+// meantToRename reports whether an earlier run had come to a move's rename, and the source is where it was.
+func (s *site) meantToRename() bool {
+	intent := s.spec.Intent
+	return intent != nil && intent.Method == transfer.Rename && s.source != nil &&
+		s.source.Info.Inode == intent.Inode && s.source.Info.Device == intent.Device
 }
 
 func isEmpty(in endpoint.Dir, name string) (bool, error) {
@@ -214,7 +232,8 @@ func isEmpty(in endpoint.Dir, name string) (bool, error) {
 // notTakenAway refuses to begin afresh when an earlier run has published and the result is not there any more. A move may
 // have removed a part of its source by then: what is left of it is not the whole, and must not be told as such.
 func (s *site) notTakenAway() error {
-	if s.spec.Mode != transfer.Move {
+	if s.spec.Mode != transfer.Move { // the source of a copy is whole
+		s.leavings = slices.DeleteFunc(s.leavings, staging.Leaving.Published)
 		return nil
 	}
 	for _, l := range s.leavings {

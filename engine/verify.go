@@ -43,10 +43,7 @@ func (r *run) verifyAll(ctx context.Context, records *manifest.Reader) error {
 	err := each(ctx, r.parallel, records, func(ctx context.Context) worker {
 		return &verifier{ctx: ctx, run: r, find: tree.NewFinder(r.stage.Data())}
 	})
-	if manifest.CutShort(err) {
-		return failure.AtDestination("read manifest", r.stage.Dir().Path(), err)
-	}
-	return err
+	return failure.AtDestination("read manifest", r.stage.Dir().Path(), err)
 }
 
 // verifier proves one name after the other.

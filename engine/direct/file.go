@@ -106,7 +106,7 @@ func (f *file) open() (err error) {
 			return err
 		}
 	}
-	f.out, err = f.to.Create(f.name, f.record.Mode)
+	f.out, err = f.to.Create(f.name, f.record.Mode|0o600)
 	return failure.AtNew("create", f.target, err)
 }
 

@@ -100,10 +100,11 @@ func (f *file) largeBytes() error {
 			}
 		}
 	}
-	if err := f.pump(cloned); err != nil || cloned || !f.sparse {
+	if err := f.pump(cloned); err != nil || cloned {
 		return err
 	}
-	return failure.AtDestination("set size", f.target, f.out.Truncate(f.record.Size)) // it may end with a hole
+	// It may end with a hole; also one that takes all its space, having been reserved and never written.
+	return failure.AtDestination("set size", f.target, f.out.Truncate(f.record.Size))
 }
 
 func (f *file) cloned() (bool, error) {

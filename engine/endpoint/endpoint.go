@@ -52,7 +52,8 @@ type Entry struct {
 type Capabilities struct {
 	Symlinks    bool
 	HardLinks   bool
-	Xattrs      bool
+	Xattrs      bool          // those of users
+	ACLs        bool          // access control lists
 	Modes       bool          // permission bits, file by file
 	Holes       bool          // a stretch that was never written takes no space
 	ModTimeStep time.Duration // the granularity of modification times
@@ -71,7 +72,7 @@ func (c Capabilities) Lacks(from Capabilities) []string {
 		from, to bool
 	}{
 		{"permission bits", from.Modes, c.Modes}, {"hard links", from.HardLinks, c.HardLinks},
-		{"extended attributes", from.Xattrs, c.Xattrs}, {"holes of sparse files", from.Holes, c.Holes},
+		{"extended attributes", from.Xattrs, c.Xattrs}, {"access control lists", from.ACLs, c.ACLs}, {"holes of sparse files", from.Holes, c.Holes},
 	} {
 		if l.from && !l.to {
 			lacks = append(lacks, l.what)

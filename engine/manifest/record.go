@@ -69,7 +69,7 @@ func (r Record) Unchanged(info endpoint.Info) bool {
 // SameFile reports whether two records are of the same file in the same state.
 func (r Record) SameFile(other Record) bool {
 	return r.Type == other.Type && r.Inode == other.Inode && r.Size == other.Size && r.Mode == other.Mode &&
-		r.ModAt.Equal(other.ModAt)
+		r.ModAt.Equal(other.ModAt) && r.Linked == other.Linked && r.Device == other.Device
 }
 
 // Begin opens a manifest: what its run did, and when what it wrote can be relied upon.

@@ -57,7 +57,8 @@ func (s *Staging) inherit(from endpoint.Dir, name, base string, mayLive bool, ab
 
 func (s *Staging) take(i *Inherited, from endpoint.Dir, name, base string, mayLive bool) error {
 	locked := i.dir.TryLock()
-	i.dead = locked == nil
+	// A lock that only this machine knows says nothing of a run on another one.
+	i.dead = locked == nil && i.dir.Capabilities().SyncWhole
 	if errors.Is(locked, unix.EWOULDBLOCK) && !mayLive {
 		return ErrAlive
 	}
@@ -69,7 +70,16 @@ func (s *Staging) take(i *Inherited, from endpoint.Dir, name, base string, mayLi
 		return err
 	}
 	defer mine.Close()
-	return from.Rename(name, mine, name)
+	return renameAgain(from, name, mine)
+}
+
+// renameAgain is Rename, also after one that was cut short between its steps: what it took the new name with is empty.
+func renameAgain(from endpoint.Dir, name string, to endpoint.Dir) error {
+	err := from.Rename(name, to, name)
+	if errors.Is(err, fs.ErrExist) && to.RemoveDir(name) == nil {
+		err = from.Rename(name, to, name)
+	}
+	return err
 }
 
 // fence takes from a run what it would publish: a rename that either comes before its own, or makes that fail.
@@ -87,7 +97,7 @@ func (i *Inherited) fence(base string) error {
 		return err
 	}
 	defer data.Close()
-	err = data.Rename(base, fenced, base)
+	err = renameAgain(data, base, fenced)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -271,5 +281,36 @@ func RemoveDead(ctx context.Context, parent endpoint.Dir, name string) error {
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return nil
 	}
+	if dir != nil {
+		if err := unsay(dir); err != nil {
+			return err
+		}
+	}
 	return tree.RemoveAll(ctx, parent, name) // also one that can't be opened or locked
+}
+
+// unsay is how the removal of a staging begins: without its manifest it can't be taken for that of a run which has
+// published, and what was to be published can't be any more, while its folders are being emptied.
+func unsay(dir endpoint.Dir) error {
+	if err := dir.Remove(manifestName); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	data, err := orNil(dir.OpenDir(dataName))
+	if data == nil || err != nil {
+		return err
+	}
+	defer data.Close()
+	fenced, err := makeDir(dir, fencedName)
+	if err != nil {
+		return err
+	}
+	defer fenced.Close()
+	var names []string
+	err = data.List(func(e endpoint.Entry) error { names = append(names, e.Name); return nil })
+	for _, name := range names {
+		if moved := data.Rename(name, fenced, name); !errors.Is(moved, fs.ErrNotExist) && !errors.Is(moved, fs.ErrExist) {
+			err = errors.Join(err, moved)
+		}
+	}
+	return err
 }

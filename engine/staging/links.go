@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/ketter/ketter/engine/endpoint"
+	"github.com/ketter/ketter/engine/endpoint/tree"
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/manifest"
 )
@@ -34,13 +35,30 @@ func (l *Links) Do(record manifest.Record, to endpoint.Dir, name string, make fu
 	key := linkName(record)
 	defer l.alone(key)()
 	err = dir.Link(key, to, name)
-	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+	if err == nil {
+		return false, l.unchanged(record, to, name)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
 		return false, failure.AtDestination("link", path, err)
 	}
 	if err := make(); err != nil {
 		return true, err
 	}
 	return true, failure.AtDestination("link", path, to.Link(name, dir, key))
+}
+
+// unchanged makes sure that name, linked to what the first name of a file was made of, is as record says: the file may have
+// been written to since.
+func (l *Links) unchanged(record manifest.Record, to endpoint.Dir, name string) error {
+	path := to.Path() + "/" + name
+	info, err := to.Lstat(name)
+	if err != nil {
+		return failure.AtDestination("stat", path, err)
+	}
+	if info.Size != record.Size || info.ModAt.Sub(record.ModAt).Abs() >= max(to.Capabilities().ModTimeStep, 1) {
+		return tree.Changed(record.Path, "it was written to under another of its names", nil)
+	}
+	return nil
 }
 
 // Keep makes name, of an earlier run, the one that further names of the file of record are linked to. It reports false
@@ -53,7 +71,9 @@ func (l *Links) Keep(record manifest.Record, in endpoint.Dir, name string) (bool
 	if err != nil {
 		return false, err
 	}
-	err = in.Link(name, dir, linkName(record))
+	key := linkName(record)
+	defer l.alone(key)()
+	err = in.Link(name, dir, key)
 	if errors.Is(err, fs.ErrExist) {
 		return l.Same(record, in, name)
 	}

@@ -135,5 +135,8 @@ func (s *Staging) Close() {
 // Remove removes all of the staging, and then lets go of its lock.
 func (s *Staging) Remove(ctx context.Context) error {
 	defer s.Close()
+	if err := s.dir.Remove(manifestName); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err // as long as it is there, a staging that is half removed looks like that of a run which has published
+	}
 	return tree.RemoveAll(ctx, s.parent, s.name)
 }

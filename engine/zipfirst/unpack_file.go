@@ -135,7 +135,7 @@ func (u *unpacker) file(ctx context.Context, w *window, c section, record *manif
 // create makes a file, and removes it again where that fails: another attempt may find the name free.
 func (u *unpacker) create(dir endpoint.Dir, name, path string, record *manifest.Record,
 	fill func(endpoint.Writer) error) error {
-	out, err := dir.Create(name, record.Mode)
+	out, err := dir.Create(name, record.Mode|0o600) // attributes need it writable
 	if err != nil {
 		return failure.AtNew("create", path, err)
 	}

@@ -45,27 +45,50 @@ func renameBySteps(from *dir, name string, to *dir, newName string) error {
 	if err != nil {
 		return err
 	}
-	if err := from.Remove(name); err != nil {
+	return unlinkOld(from, name, to, newName)
+}
+
+// unlinkOld takes away the first of two names. When that fails, the second one goes only if the first is there still: else
+// it may be the last one that is left.
+func unlinkOld(from *dir, name string, to *dir, newName string) error {
+	err := from.Remove(name)
+	if err == nil || err == unix.ENOENT {
+		return nil
+	}
+	if isSame(from, name, to, newName) {
 		return errors.Join(err, to.Remove(newName))
 	}
-	return nil
+	return err
+}
+
+func isSame(a *dir, name string, b *dir, other string) bool {
+	one, err := a.Lstat(name)
+	if err != nil {
+		return false
+	}
+	two, err := b.Lstat(other)
+	return err == nil && one.Device == two.Device && one.Inode == two.Inode
 }
 
 // renameOverOwn is for storages without hard links (exFAT): it takes the name with an empty file, which fails when the name
 // is taken, and renames over that.
 func renameOverOwn(from *dir, name string, to *dir, newName string) error {
-	taken, err := to.Create(newName, 0o600)
+	fd, err := openat(to.fd, newName, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}
-	if err := taken.Close(); err != nil {
-		return errors.Join(err, to.Remove(newName))
+	mine, err := fstat(fd)
+	if err := errors.Join(err, unix.Close(fd)); err != nil {
+		return err
 	}
 	err = retry(func() error { return unix.Renameat(from.fd, name, to.fd, newName) })
-	if err != nil {
+	if err == nil {
+		return nil
+	}
+	if there, gone := to.Lstat(newName); gone == nil && there.Inode == mine.Inode && there.Size == 0 {
 		return errors.Join(err, to.Remove(newName))
 	}
-	return nil
+	return err // the name is somebody else's by now
 }
 
 // renameFolderBySteps takes the name with an empty folder, which fails when the name is taken, and renames over that: a

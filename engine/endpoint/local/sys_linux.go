@@ -2,6 +2,7 @@ package local
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"strconv"
@@ -22,14 +23,15 @@ func omitTime() unix.Timespec { return unix.Timespec{Nsec: unix.UTIME_OMIT} }
 
 func (d *dir) Capabilities() endpoint.Capabilities {
 	capabilities := endpoint.Capabilities{Symlinks: true, HardLinks: true, Modes: true, Holes: true,
-		Xattrs: holdsXattrs(d.fd), ModTimeStep: time.Nanosecond, Epoch: epoch()}
+		Xattrs: holdsXattrs(d.fd), ACLs: holdsACLs(d.fd),
+		ModTimeStep: time.Nanosecond, Epoch: epoch(d.fd)}
 	var st unix.Statfs_t
 	if err := retry(func() error { return unix.Fstatfs(d.fd, &st) }); err != nil {
 		return capabilities
 	}
 	switch uint32(st.Type) {
 	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
-		capabilities.SyncWhole = true // their syncfs waits for the data and reports its errors
+		capabilities.SyncWhole = syncfsTells() // their syncfs waits for the data
 	case unix.MSDOS_SUPER_MAGIC:
 		capabilities.Symlinks, capabilities.HardLinks = false, false
 		capabilities.Modes, capabilities.Holes = false, false
@@ -90,8 +92,28 @@ func syncFile(fd int) error { return retry(func() error { return unix.Fsync(fd) 
 
 func dropCache(fd int) error { return unix.Fadvise(fd, 0, 0, unix.FADV_DONTNEED) }
 
-// epoch is the kernel's name for the time since it started.
-var epoch = sync.OnceValue(func() string {
+// syncfsTells reports whether syncfs(2) tells of data that could not be written: since Linux 5.8.
+var syncfsTells = sync.OnceValue(func() bool {
+	var name unix.Utsname
+	if unix.Uname(&name) != nil {
+		return false
+	}
+	var major, minor int
+	n, _ := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor)
+	return n == 2 && (major > 5 || major == 5 && minor >= 8)
+})
+
+// epoch names the time since the kernel started and the file system was mounted; empty where one can't be told.
+func epoch(fd int) string {
+	var st unix.Statx_t
+	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st)
+	if err != nil || st.Mask&unix.STATX_MNT_ID == 0 || boot() == "" {
+		return ""
+	}
+	return boot() + "/" + strconv.FormatUint(st.Mnt_id, 10)
+}
+
+var boot = sync.OnceValue(func() string {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return ""

@@ -21,6 +21,11 @@ func holdsXattrs(fd int) bool {
 	return err == nil || err == unix.ENODATA
 }
 
+func holdsACLs(fd int) bool {
+	_, err := unix.Fgetxattr(fd, "system.posix_acl_access", nil)
+	return err == nil || err == unix.ENODATA
+}
+
 func xattrs(fd int) ([]endpoint.Xattr, error) {
 	var list [4 << 10]byte // the size is asked only for a longer one
 	n, err := unix.Flistxattr(fd, list[:])
@@ -57,7 +62,11 @@ func setXattrs(fd int, attributes []endpoint.Xattr) error {
 		if !kept(a.Name) { // it may come from a manifest
 			return unix.EINVAL
 		}
-		all = errors.Join(all, retry(func() error { return unix.Fsetxattr(fd, a.Name, a.Value, 0) }))
+		err := retry(func() error { return unix.Fsetxattr(fd, a.Name, a.Value, 0) })
+		if err == unix.ENOTSUP && strings.HasPrefix(a.Name, "system.") {
+			continue // Capabilities says so
+		}
+		all = errors.Join(all, err)
 	}
 	return all
 }
