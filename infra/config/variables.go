@@ -40,8 +40,8 @@ func variables(c *Config) []variable {
 			description: "A folder is packed only if its files are smaller than this on average."},
 		{name: "KETTER_TMP_DIR", read: absoluteInto(&c.TmpDir),
 			description: "Where archives are made before they are sent. By default they are made in the destination's staging, so that making is sending."},
-		{name: "KETTER_PARALLEL", standard: "0", read: countInto(&c.Parallel, 0),
-			description: "Files in flight at once within a job; 0 derives it from the cores."},
+		{name: "KETTER_PARALLEL", standard: "0", read: parallelInto(&c.Parallel),
+			description: "Files in flight at once within a job, at most 1024; 0 derives it from the cores and from how fast the storages answer."},
 		{name: "KETTER_WORKER_NAME", standard: "", read: func(v string) error {
 			if c.WorkerName = v; v == "" {
 				c.WorkerName = defaultWorkerName()
@@ -123,6 +123,18 @@ func countInto[T int | int64](target *T, least T) func(string) error {
 			return fmt.Errorf("must be a whole number, at least %d", least)
 		}
 		*target = T(n)
+		return nil
+	}
+}
+
+// parallelInto bounds what each job takes of memory, threads and open files.
+func parallelInto(target *int) func(string) error {
+	const most = 1024
+	count := countInto(target, 0)
+	return func(v string) error {
+		if err := count(v); err != nil || *target > most {
+			return fmt.Errorf("must be a whole number from 0 to %d", most)
+		}
 		return nil
 	}
 }
