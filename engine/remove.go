@@ -29,17 +29,30 @@ func (r *run) removeSource(ctx context.Context, open func() (endpoint.Reader, er
 		parallel int
 	}{{false, r.engine.inFlight(r.source.Dir())}, {true, 1}} {
 		if err := rm.pass(ctx, open, pass.folders, pass.parallel); err != nil {
-			return err
+			return r.stoppedRemoving(ctx, err)
 		}
 	}
 	if err := rm.leftover(ctx); err != nil {
-		return err
+		return r.stoppedRemoving(ctx, err)
 	}
 	if err := r.source.Parent.Sync(); err != nil {
 		return failure.AtSource("sync", path.Dir(r.spec.Source), err)
 	}
 	return r.watch.event(ctx, transfer.EventSourceRemoved, fmt.Sprintf("Removed the source: %s.", r.spec.Source),
 		transfer.Figures{"files": rm.files.Load(), "bytes": rm.bytes.Load(), "seconds": r.engine.now().Sub(began).Seconds()})
+}
+
+// stoppedRemoving tells of a removal that was stopped what an operator must know: parts of the source are only at the
+// destination by now.
+func (r *run) stoppedRemoving(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	f := failure.New(failure.SourceNotRemoved, r.spec.Source, "Stopped while the source was being removed. The destination is complete, "+
+		"and what is gone from the source is only there: "+r.spec.FinalPath())
+	f.Hint = "Keep the destination. The same job, or the same command, once more removes the rest of the source: " + r.spec.Source
+	f.Err = err
+	return f
 }
 
 // removal is the end of a move.

@@ -18,6 +18,11 @@ func (r *run) resume(ctx context.Context, s *site) (transfer.Result, error) {
 	intent := *s.published
 	r.end = manifest.End{Files: intent.Files, Bytes: intent.Bytes}
 	result := transfer.Result{Method: intent.Method, Files: intent.Files, Bytes: intent.Bytes}
+	if s.by != nil {
+		if err := r.stillThere(ctx, s.by); err != nil {
+			return transfer.Result{}, err
+		}
+	}
 	if err := r.finishPublish(ctx, intent, s.by); err != nil {
 		return transfer.Result{}, err
 	}
@@ -34,6 +39,27 @@ func (r *run) resume(ctx context.Context, s *site) (transfer.Result, error) {
 	return result, r.removeSource(ctx, func() (endpoint.Reader, error) {
 		return staging.Manifest(r.destination, s.by.Name)
 	})
+}
+
+// stillThere proves once more that the final name is what the earlier run published: since then anybody may have altered it,
+// or put something else in its place, which may even have got its inode number.
+func (r *run) stillThere(ctx context.Context, by *staging.Leaving) error {
+	err := r.prove(ctx, r.destination, func() (endpoint.Reader, error) { return staging.Manifest(r.destination, by.Name) })
+	if failure.CodeOf(err) != failure.VerifyMismatch {
+		return err
+	}
+	was := failure.From(err)
+	if r.spec.Mode == transfer.Copy {
+		f := failure.New(failure.DestinationExists, was.Path, "An earlier run of this job published "+r.spec.FinalPath()+
+			", and it has changed since: "+was.Path)
+		f.Err = err
+		return f
+	}
+	f := failure.New(failure.SourceNotRemoved, was.Path, "An earlier run of this job published "+r.spec.FinalPath()+
+		", and it is not complete any more; the rest of the source stays: "+was.Path)
+	f.Hint = "Find out what happened to " + r.spec.FinalPath() + ". What is gone from the source may be nowhere else."
+	f.Err = err
+	return f
 }
 
 // unlinkRenamed ends a rename that was done in steps and cut short: the file has both names still.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -137,4 +138,89 @@ func TestAFileThatChangesBetweenItsNamesHasChanged(t *testing.T) {
 		t.Error("nothing was linked")
 	}
 	b.holds(b.to)
+}
+
+// TestAMoveGoesOnOnlyFromWhatIsStillThere has a move killed once it is published, and its result altered by then in a way
+// that keeps what has the final name.
+func TestAMoveGoesOnOnlyFromWhatIsStillThere(t *testing.T) {
+	t.Parallel()
+	alter := map[string]func(b *bench, final string){
+		"emptied": func(b *bench, final string) { b.must(os.RemoveAll(filepath.Join(final, "sub"))) },
+		"a file cut off": func(b *bench, final string) {
+			b.must(os.Truncate(filepath.Join(final, "a"), 1))
+		},
+		"a byte of a file": func(b *bench, final string) { b.write("to/folder/a", "CONTENT") },
+	}
+	for what, do := range alter {
+		for _, mode := range modes {
+			t.Run(what+" "+string(mode), func(t *testing.T) {
+				t.Parallel()
+				b := setup(t)
+				b.small()
+				b.must(os.Chmod(filepath.Join(b.from, "folder/sub"), 0o755))
+				b.log.onEvent = func(e transfer.Event) error {
+					if e.Kind == transfer.EventPublished {
+						return errCrash
+					}
+					return nil
+				}
+				spec := b.spec("folder", mode, transfer.Direct)
+				if _, err := b.run(t.Context(), spec); !errors.Is(err, errCrash) {
+					t.Fatal(err)
+				}
+				b.log.onEvent = nil
+				want := b.snapshot(spec.Source)
+				do(b, spec.FinalPath())
+				_, err := b.run(t.Context(), b.again(spec))
+				code := failure.DestinationExists
+				if mode == transfer.Move {
+					code = failure.SourceNotRemoved
+				}
+				b.fails(err, code)
+				b.same(b.snapshot(spec.Source), want)
+			})
+		}
+	}
+}
+
+func TestAMoveKeepsItsSourceWhenItsDestinationWasMovedAway(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.acrossFileSystems()
+	b.small()
+	want := b.snapshot(filepath.Join(b.from, "folder"))
+	b.log.beforePublish = func(transfer.Intent) error {
+		return errors.Join(os.Rename(b.to, b.to+".old"), os.Mkdir(b.to, 0o755))
+	}
+	_, err := b.run(t.Context(), b.spec("folder", transfer.Move, transfer.Auto))
+	b.fails(err, failure.SourceNotRemoved)
+	b.same(b.snapshot(filepath.Join(b.from, "folder")), want)
+	b.same(b.snapshot(filepath.Join(b.to+".old", "folder")), want)
+}
+
+func TestAStopWhileTheSourceIsRemovedSaysWhereTheRestIs(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.acrossFileSystems()
+	b.small()
+	want := b.snapshot(filepath.Join(b.from, "folder"))
+	ctx, stop := context.WithCancel(t.Context())
+	next := b.source.Before
+	b.source.Before = func(op endpointtest.Op, path string) error {
+		if op == endpointtest.Remove {
+			stop()
+		}
+		return next(op, path)
+	}
+	spec := b.spec("folder", transfer.Move, transfer.Auto)
+	_, err := b.run(ctx, spec)
+	f := b.fails(err, failure.SourceNotRemoved)
+	if !strings.Contains(f.Message, spec.FinalPath()) || !errors.Is(err, context.Canceled) {
+		t.Errorf("it says %q (%v)", f.Message, err)
+	}
+	b.source.Before = next
+	_, err = b.run(t.Context(), b.again(spec))
+	b.must(err)
+	b.same(b.snapshot(spec.FinalPath()), want)
+	b.gone(spec.Source)
 }

@@ -125,10 +125,35 @@ func (r *run) transfer(ctx context.Context, s *site, parents *staging.Parents) (
 		return transfer.Result{}, err
 	}
 	result := transfer.Result{Method: r.builder.method(), Files: r.end.Files, Bytes: r.end.Bytes}
-	if r.spec.Mode == transfer.Move {
-		return result, r.removeSource(ctx, r.stage.OpenManifest)
+	if r.spec.Mode == transfer.Copy {
+		return result, nil
 	}
-	return result, nil
+	if err := r.stillInPlace(); err != nil {
+		return result, err
+	}
+	return result, r.removeSource(ctx, r.stage.OpenManifest)
+}
+
+// stillInPlace makes sure that the folder which is open is still the one that the job names: it may have been moved away, or
+// something mounted over it, and then nobody finds there what the source is removed for.
+func (r *run) stillInPlace() error {
+	place, err := r.engine.roots.Locate(r.spec.Destination)
+	var there, here endpoint.Info
+	if err == nil {
+		defer place.Dir.Close()
+		there, err = place.Dir.Info()
+	}
+	if err == nil {
+		here, err = r.destination.Info()
+	}
+	if err == nil && len(place.Missing) == 0 && here.Device == there.Device && here.Inode == there.Inode {
+		return nil
+	}
+	f := failure.New(failure.SourceNotRemoved, r.spec.Source, "The destination was moved away, or something was mounted over it, "+
+		"while the job ran: "+r.spec.Destination+". What was published is complete, where that folder is now; the source stays whole: "+
+		r.spec.Source)
+	f.Err = err
+	return f
 }
 
 // deliver stages, proves and publishes. The staging is swept unless it gets to the publish, or another run is to go on

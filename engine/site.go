@@ -208,7 +208,10 @@ func (s *site) meantToPublish(l staging.Leaving) bool {
 		return false
 	}
 	intent := s.spec.Intent
-	return intent == nil && s.spec.Alone || intent != nil && intent.Inode == l.Summary.End.Inode
+	if intent == nil { // local file systems rename without replacing, in one step
+		return s.spec.Alone && !s.place.Dir.Capabilities().SyncWhole
+	}
+	return intent.Inode == l.Summary.End.Inode
 }
 
 // meantToRename reports whether an earlier run had come to a move's rename, and the source is where it was.

@@ -131,8 +131,10 @@ func runTransfer(cmd *cobra.Command, options transferOptions) error {
 	}
 	teller := newTeller(cmd.OutOrStdout(), cmd.ErrOrStderr(), options.json)
 	result, plan, err := transferNow(cmd.Context(), e, spec, teller)
-	if err != nil {
+	if err != nil && plan.Strategy != "" { // else nothing was begun, and what an earlier run has left may be of use yet
 		err = errors.Join(err, e.Discard(context.WithoutCancel(cmd.Context()), spec))
+	}
+	if err != nil {
 		return teller.failed(failure.From(err))
 	}
 	return teller.finished(spec, plan, result)

@@ -206,7 +206,11 @@ func TestReservedSpaceIsTakenAtOnceAndAFullStorageSaysSo(t *testing.T) {
 		w, err := root.Create("file", 0o600)
 		must(t, err)
 		defer w.Close()
-		must(t, w.Preallocate(8<<20))
+		err = w.Preallocate(8 << 20)
+		if errors.Is(err, errors.ErrUnsupported) && strings.HasSuffix(t.Name(), "/tmpfs") {
+			return // not worth it in memory
+		}
+		must(t, err)
 		info, err := root.Lstat("file")
 		must(t, err)
 		if info.Size != 0 || info.Allocated < 8<<20 {

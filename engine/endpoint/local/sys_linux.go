@@ -143,7 +143,12 @@ func errnoOrNil(errno unix.Errno) error {
 	return errno
 }
 
+// preallocate is for disks: in memory it would only touch every page once more.
 func preallocate(fd int, size int64) error {
+	var st unix.Statfs_t
+	if unix.Fstatfs(fd, &st) == nil && uint32(st.Type) == unix.TMPFS_MAGIC {
+		return errors.ErrUnsupported
+	}
 	err := retry(func() error { return unix.Fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, 0, size) })
 	return unsupportedOr(err)
 }
