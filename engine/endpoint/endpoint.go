@@ -122,7 +122,8 @@ type Dir interface {
 	Link(name string, to Dir, newName string) error
 	// Rename moves a name into another folder of the same endpoint. It never replaces: an existing newName is EEXIST.
 	Rename(name string, to Dir, newName string) error
-	// Publish is Rename, and reports whether the storage needed several steps, of which none replaces.
+	// Publish is Rename, and reports whether the storage needed several steps, of which none
+	// replaces anything but what the one before has made.
 	Publish(name string, to Dir, newName string) (inSteps bool, err error)
 	Remove(name string) error
 	RemoveDir(name string) error

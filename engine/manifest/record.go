@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/ketter/ketter/engine/endpoint"
+	"github.com/ketter/ketter/engine/endpoint/tree"
+	"github.com/ketter/ketter/engine/failure"
 )
 
 // Record is one name of the tree as it was at the source.
@@ -64,6 +66,21 @@ func (r Record) Unchanged(info endpoint.Info) bool {
 		return same
 	}
 	return same && r.Size == info.Size && r.ModAt.Equal(info.ModAt)
+}
+
+// StillOf makes sure that a file that was read is still what was recorded before; path is for messages.
+func (r Record) StillOf(file endpoint.Reader, path string) error {
+	after, err := file.Info()
+	if err != nil {
+		return failure.AtSource("stat", path, err)
+	}
+	if after.Size != r.Size {
+		return tree.Changed(path, "its size changed", nil)
+	}
+	if !r.Unchanged(after) {
+		return tree.Changed(path, "it was written to", nil)
+	}
+	return nil
 }
 
 // SameFile reports whether two records are of the same file in the same state.

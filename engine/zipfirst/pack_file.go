@@ -190,17 +190,7 @@ func (f *file) read(content []byte) error {
 }
 
 func (f *file) unchanged() error {
-	after, err := f.in.Info()
-	if err != nil {
-		return failure.AtSource("stat", f.source, err)
-	}
-	if after.Size != f.record.Size {
-		return tree.Changed(f.source, "its size changed", nil)
-	}
-	if !f.record.Unchanged(after) {
-		return tree.Changed(f.source, "it was written to", nil)
-	}
-	return nil
+	return f.record.StillOf(f.in, f.source)
 }
 
 // middling packs a file that has the buffer for itself.
