@@ -156,24 +156,23 @@ func TestListFilters(t *testing.T) {
 	failedMove := createAs(t, store, transfer.Move, transfer.Failed)
 	zipped := createAs(t, store, transfer.Copy, transfer.Success)
 	exec(t, store, "UPDATE jobs SET strategy = 'ZIP_FIRST' WHERE id = $1", zipped)
-	text := func(s string) *string { return &s }
 	for name, c := range map[string]struct {
-		filter db.ListJobsParams
+		filter db.JobFilter
 		want   []int64
 	}{
-		"all":             {db.ListJobsParams{}, []int64{zipped, failedMove, runningCopy, pendingMove, pendingCopy}},
-		"status":          {db.ListJobsParams{Status: text("pending")}, []int64{pendingMove, pendingCopy}},
-		"mode":            {db.ListJobsParams{Mode: text("move")}, []int64{failedMove, pendingMove}},
-		"strategy":        {db.ListJobsParams{Strategy: text("DIRECT")}, []int64{failedMove, runningCopy}},
-		"zip":             {db.ListJobsParams{Strategy: text("ZIP_FIRST")}, []int64{zipped}},
-		"status and mode": {db.ListJobsParams{Status: text("pending"), Mode: text("move")}, []int64{pendingMove}},
-		"before":          {db.ListJobsParams{Before: &runningCopy}, []int64{pendingMove, pendingCopy}},
-		"before and mode": {db.ListJobsParams{Before: &failedMove, Mode: text("copy")}, []int64{runningCopy, pendingCopy}},
-		"limit":           {db.ListJobsParams{RowLimit: 2}, []int64{zipped, failedMove}},
-		"none":            {db.ListJobsParams{Status: text("cancelled")}, nil},
+		"all":             {db.JobFilter{}, []int64{zipped, failedMove, runningCopy, pendingMove, pendingCopy}},
+		"status":          {db.JobFilter{Status: new(transfer.Pending)}, []int64{pendingMove, pendingCopy}},
+		"mode":            {db.JobFilter{Mode: new(transfer.Move)}, []int64{failedMove, pendingMove}},
+		"strategy":        {db.JobFilter{Strategy: new(transfer.Direct)}, []int64{failedMove, runningCopy}},
+		"zip":             {db.JobFilter{Strategy: new(transfer.ZipFirst)}, []int64{zipped}},
+		"status and mode": {db.JobFilter{Status: new(transfer.Pending), Mode: new(transfer.Move)}, []int64{pendingMove}},
+		"before":          {db.JobFilter{Before: &runningCopy}, []int64{pendingMove, pendingCopy}},
+		"before and mode": {db.JobFilter{Before: &failedMove, Mode: new(transfer.Copy)}, []int64{runningCopy, pendingCopy}},
+		"limit":           {db.JobFilter{Limit: 2}, []int64{zipped, failedMove}},
+		"none":            {db.JobFilter{Status: new(transfer.Cancelled)}, nil},
 	} {
-		if c.filter.RowLimit == 0 {
-			c.filter.RowLimit = 100
+		if c.filter.Limit == 0 {
+			c.filter.Limit = 100
 		}
 		jobs, err := store.Jobs(t.Context(), c.filter)
 		must(t, err)

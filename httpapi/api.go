@@ -21,7 +21,7 @@ type Submitter interface {
 type Jobs interface {
 	Job(ctx context.Context, id int64) (db.Job, error)
 	JobWithEvents(ctx context.Context, id int64) (db.Job, []db.JobEvent, error)
-	Jobs(ctx context.Context, filter db.ListJobsParams) ([]db.Job, error)
+	Jobs(ctx context.Context, filter db.JobFilter) ([]db.Job, error)
 }
 
 // Options is what the API works with.

@@ -46,8 +46,8 @@ func (a *api) listJobs(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	size := int(filter.RowLimit)
-	filter.RowLimit++
+	size := int(filter.Limit)
+	filter.Limit++
 	jobs, err := a.Jobs.Jobs(c.Request.Context(), filter)
 	if err != nil {
 		return err

@@ -37,8 +37,8 @@ func parseQuery(c *gin.Context, known ...string) (map[string]string, error) {
 }
 
 // parseFilter makes a list's filter of a query. The strategy is the one decided, so AUTO is none.
-func parseFilter(query map[string]string, standardLimit int32) (db.ListJobsParams, error) {
-	filter := db.ListJobsParams{RowLimit: standardLimit}
+func parseFilter(query map[string]string, standardLimit int32) (db.JobFilter, error) {
+	filter := db.JobFilter{Limit: standardLimit}
 	var err error
 	if filter.Status, err = chosen(query, "status", transfer.Statuses()); err != nil {
 		return filter, err
@@ -54,7 +54,7 @@ func parseFilter(query map[string]string, standardLimit int32) (db.ListJobsParam
 		if err != nil || limit < 1 || limit > maxLimit {
 			return filter, invalid("limit is %s; it must be a number from 1 to %d.", short(value), maxLimit)
 		}
-		filter.RowLimit = int32(limit)
+		filter.Limit = int32(limit)
 	}
 	if value, given := query["before"]; given {
 		before, err := parseID("before", value)
@@ -67,13 +67,12 @@ func parseFilter(query map[string]string, standardLimit int32) (db.ListJobsParam
 }
 
 // chosen is choose for a parameter that may be left out.
-func chosen[T ~string](query map[string]string, name string, choices []T) (*string, error) {
+func chosen[T ~string](query map[string]string, name string, choices []T) (*T, error) {
 	if _, given := query[name]; !given {
 		return nil, nil
 	}
 	choice, err := choose(query, name, "", choices...)
-	value := string(choice)
-	return &value, err
+	return &choice, err
 }
 
 func parseID(name, sent string) (int64, error) {

@@ -232,6 +232,6 @@ func (b brokenJobs) JobWithEvents(ctx context.Context, _ int64) (db.Job, []db.Jo
 	return db.Job{}, nil, b.answer(ctx)
 }
 
-func (b brokenJobs) Jobs(ctx context.Context, _ db.ListJobsParams) ([]db.Job, error) {
+func (b brokenJobs) Jobs(ctx context.Context, _ db.JobFilter) ([]db.Job, error) {
 	return nil, b.answer(ctx)
 }
