@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -87,12 +88,18 @@ func naively(t *testing.T, store *db.Store, f db.JobFilter) []int64 {
 	return ids
 }
 
-// Every filter, alone and together, reads its page and nothing else, however rare and old what it asks for is.
-func TestAListReadsItsPageAtAnyScale(t *testing.T) {
+func TestWhatIsReadDoesNotGrowWithTheTables(t *testing.T) {
 	t.Parallel()
 	store, url := testdb.New(t)
 	jobs := testdb.ScaleJobs(t)
 	testdb.Fill(t, store, jobs)
+	t.Run("lists", func(t *testing.T) { listsReadTheirPage(t, store, url, jobs) })
+	t.Run("one job", func(t *testing.T) { oneJobReadsItsRows(t, url, int64(jobs/2)) })
+	t.Run("nothing to do", func(t *testing.T) { choresWithNothingToDoReadNothing(t, store, url) })
+}
+
+// Every filter, alone and together, reads its page and nothing else, however rare and old what it asks for is.
+func listsReadTheirPage(t *testing.T, store *db.Store, url string, jobs int) {
 	const page = 51
 	explained(t, url, func(t *testing.T, explainer *testdb.Explainer) {
 		for _, before := range []*int64{nil, new(int64(jobs / 2)), new(int64(jobs / 500))} {
@@ -130,13 +137,7 @@ func combinations(f db.JobFilter) int {
 	return n
 }
 
-// One job's reads and writes touch its own rows alone.
-func TestOneJobIsFoundAtAnyScale(t *testing.T) {
-	t.Parallel()
-	store, url := testdb.New(t)
-	jobs := testdb.ScaleJobs(t)
-	testdb.Fill(t, store, jobs)
-	id := int64(jobs / 2)
+func oneJobReadsItsRows(t *testing.T, url string, id int64) {
 	explained(t, url, func(t *testing.T, explainer *testdb.Explainer) {
 		q := db.New(explainer)
 		job, err := q.GetJob(t.Context(), id)
@@ -150,5 +151,30 @@ func TestOneJobIsFoundAtAnyScale(t *testing.T) {
 		must(t, err)
 		must(t, q.SetStrategy(t.Context(), db.SetStrategyParams{ID: id, Strategy: new(transfer.Direct)}))
 		within(t, "one job", explainer.Plans, 8)
+	})
+}
+
+// Workers do these every few seconds, or every hour, and mostly in vain. What is old enough was dealt with before.
+func choresWithNothingToDoReadNothing(t *testing.T, store *db.Store, url string) {
+	const month = 30 * 24 * time.Hour
+	exec(t, store, "UPDATE installation SET events_deleted_until = (SELECT max(finished_at) FROM jobs WHERE finished_at < now() - $1::interval)", 6*month)
+	explained(t, url, func(t *testing.T, explainer *testdb.Explainer) {
+		q := db.New(explainer)
+		nothing := func(rows int64, err error) {
+			t.Helper()
+			if err != nil || rows != 0 {
+				t.Errorf("%d rows, %v", rows, err)
+			}
+		}
+		expired, err := q.ExpiredRuns(t.Context())
+		nothing(int64(len(expired)), err)
+		unswept, err := q.UnsweptJobs(t.Context(), db.UnsweptJobsParams{Queues: []string{"default"}, Grace: time.Hour})
+		nothing(int64(len(unswept)), err)
+		nothing(q.DeleteOldKeys(t.Context(), 24*time.Hour))
+		nothing(q.DeleteOldJobs(t.Context(), db.DeleteOldJobsParams{OlderThan: 13 * month, RowLimit: 1000}))
+		within(t, "a chore", explainer.Plans, 100) // of the jobs that run
+		explainer.Plans = nil
+		nothing(q.DeleteOldEvents(t.Context(), db.DeleteOldEventsParams{OlderThan: 6*month + time.Second, RowLimit: 1000}))
+		within(t, "the deletion of events", explainer.Plans, 16)
 	})
 }

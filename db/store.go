@@ -150,7 +150,8 @@ func (s *Store) DeleteOldJobs(ctx context.Context, which DeleteOldJobsParams) (i
 	return New(s.pool).DeleteOldJobs(ctx, which)
 }
 
-// DeleteOldEvents deletes the events of jobs that ended longer ago, and returns how many.
+// DeleteOldEvents deletes the events of jobs that ended longer ago, those of some jobs at a time, and returns 0 once there
+// were no more.
 func (s *Store) DeleteOldEvents(ctx context.Context, which DeleteOldEventsParams) (int64, error) {
 	return New(s.pool).DeleteOldEvents(ctx, which)
 }

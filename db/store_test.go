@@ -244,3 +244,46 @@ func TestEveryDatabaseIsAnInstallationOfItsOwn(t *testing.T) {
 		t.Errorf("installations %v", ids)
 	}
 }
+
+// Events go, the oldest jobs' first, and a round with nothing left takes no row: who loops until then comes to an end.
+func TestOldEventsAreDeletedOnce(t *testing.T) {
+	t.Parallel()
+	store, _ := testdb.New(t)
+	finished := func(age string) int64 {
+		id := createAs(t, store, transfer.Copy, transfer.Success)
+		exec(t, store, "INSERT INTO job_events (job_id, seq, kind, message) VALUES ($1, 1, 'created', 'm'), ($1, 2, 'finished', 'm')", id)
+		exec(t, store, "UPDATE jobs SET finished_at = date_trunc('day', now()) - $2::interval WHERE id = $1", id, age)
+		return id
+	}
+	for _, age := range []string{"50 days", "40 days", "40 days", "60 days"} {
+		finished(age)
+	}
+	young, waiting := finished("10 days"), create(t, store, transfer.Copy)
+	exec(t, store, "INSERT INTO job_events (job_id, seq, kind, message) VALUES ($1, 1, 'created', 'm')", waiting)
+	rounds := func() (n int) {
+		for ; n < 10; n++ {
+			rows, err := store.DeleteOldEvents(t.Context(), db.DeleteOldEventsParams{OlderThan: 30 * 24 * time.Hour, RowLimit: 2})
+			must(t, err)
+			if rows == 0 {
+				break
+			}
+		}
+		return n
+	}
+	events := func() (ids []int64) {
+		rows, _ := store.Pool().Query(t.Context(), "SELECT DISTINCT job_id FROM job_events ORDER BY 1")
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+		must(t, err)
+		return ids
+	}
+	if n := rounds(); n != 2 || !slices.Equal(events(), []int64{young, waiting}) {
+		t.Errorf("after %d rounds there are events of %v", n, events())
+	}
+	if n := scan[int](t, store, "SELECT count(*) FROM jobs"); n != 6 {
+		t.Errorf("%d jobs are left", n)
+	}
+	exec(t, store, "UPDATE jobs SET finished_at = finished_at - interval '25 days' WHERE id = $1", young)
+	if n := rounds(); n != 1 || !slices.Equal(events(), []int64{waiting}) {
+		t.Errorf("after %d more rounds there are events of %v", n, events())
+	}
+}

@@ -24,13 +24,18 @@ const strandedSQL = `
 	  AND ($2::bigint IS NULL OR j.id = $2)
 	LIMIT 1000`
 
-// outlivedSQL finds River jobs that go on although their job has ended.
+// outlivedSQL finds River jobs that go on although their job has ended. Few go on, and each names its job: looked for the
+// other way round, all of the history would be read. The inner limit makes the planner look each up by its id.
 const outlivedSQL = `
-	SELECT j.id
-	FROM river_job r JOIN jobs j ON j.river_job_id = r.id
-	WHERE r.state IN ('available', 'pending', 'retryable', 'running', 'scheduled')
+	SELECT ended.id
+	FROM river_job r CROSS JOIN LATERAL (
+	    SELECT j.id FROM jobs j
+	    WHERE j.id = (r.args ->> 'job_id')::bigint AND j.river_job_id = r.id
+	      AND j.status IN ('success', 'failed', 'cancelled') AND j.finished_at < now() - $1::interval
+	    LIMIT 1
+	) AS ended
+	WHERE r.kind = 'transfer' AND r.state IN ('available', 'pending', 'retryable', 'running', 'scheduled')
 	  AND NOT r.metadata ? 'cancel_attempted_at'
-	  AND j.status IN ('success', 'failed', 'cancelled') AND j.finished_at < now() - $1::interval
 	LIMIT 1000`
 
 // reconcile mends what River's table and ours disagree about.

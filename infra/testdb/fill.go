@@ -44,7 +44,7 @@ func Fill(t *testing.T, store *db.Store, jobs int) {
 		t.Fatalf("filling the tables: %v", err)
 	}
 	// As autovacuum does in time; it can't be in a script's one transaction.
-	for _, table := range []string{"jobs", "job_events", "job_runs", "river_job"} {
+	for _, table := range []string{"jobs", "job_events", "job_runs", "job_stagings", "idempotency_keys", "river_job"} {
 		if _, err := store.Pool().Exec(ctx, "VACUUM (ANALYZE) "+table); err != nil {
 			t.Fatal(err)
 		}

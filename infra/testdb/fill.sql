@@ -22,7 +22,7 @@ WITH dice AS (
     FROM dice
 )
 INSERT INTO jobs (mode, status, source_path, destination_path, strategy, method, files_copied, bytes_copied, attempts, event_seq,
-    created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint)
+    created_at, queued_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint)
 SELECT
     CASE WHEN status = 'failed' AND strategy = 'ZIP_FIRST' AND n > ${jobs} / 1000 OR status = 'cancelled' AND strategy = 'ZIP_FIRST'
          THEN 'copy' ELSE mode END,
@@ -30,7 +30,7 @@ SELECT
     CASE WHEN status = 'pending' OR status IN ('failed', 'cancelled') AND early THEN NULL ELSE strategy END,
     CASE WHEN status <> 'success' THEN NULL WHEN strategy = 'DIRECT' THEN 'copy' ELSE 'archive' END,
     5000, 5000000000, 1, 8,
-    created, created, CASE WHEN status <> 'pending' THEN created + interval '1 s' END,
+    created, created, created, CASE WHEN status <> 'pending' THEN created + interval '1 s' END,
     CASE WHEN status IN ('success', 'failed', 'cancelled') THEN created + interval '1 min' END,
     CASE WHEN status = 'failed' THEN 'io_error' END, CASE WHEN status = 'failed' THEN 'Input/output error' END,
     CASE WHEN status = 'failed' THEN '/mnt/nexis/project ' || n % 997 || '/session ' || n || '/take 1.wav' END,
@@ -53,6 +53,9 @@ FROM jobs WHERE id > ${jobs} * 364 / 365 OR finished_at IS NULL ORDER BY id;
 UPDATE jobs SET river_job_id = r.id FROM river_job r WHERE jobs.id = (r.args ->> 'job_id')::bigint;
 INSERT INTO job_runs (job_id, worker, lease_expires_at)
 SELECT id, 'a worker', now() + interval '1 day' FROM jobs WHERE status = 'running';
+INSERT INTO job_stagings (job_id) SELECT id FROM jobs WHERE status = 'running';
+INSERT INTO idempotency_keys (key, request_sha256, job_id, created_at)
+SELECT 'key ' || id, sha256(id::text::bytea), id, created_at FROM jobs WHERE id > ${jobs} * 364.1 / 365;
 
 ALTER TABLE job_events ADD CONSTRAINT job_events_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs ON DELETE CASCADE;
 ALTER TABLE jobs ENABLE TRIGGER jobs_guard_status;

@@ -8,8 +8,12 @@ DROP INDEX jobs_by_status;
 DROP INDEX jobs_by_mode;
 DROP INDEX jobs_by_strategy;
 
+-- The jobs that finished until then have no events any more, so that who deletes old ones need not look at them again.
+ALTER TABLE installation ADD COLUMN events_deleted_until timestamptz NOT NULL DEFAULT '-infinity';
+
 -- migrate:down
 
+ALTER TABLE installation DROP COLUMN events_deleted_until;
 CREATE INDEX jobs_by_status   ON jobs (status, id DESC);
 CREATE INDEX jobs_by_mode     ON jobs (mode, id DESC);
 CREATE INDEX jobs_by_strategy ON jobs (strategy, id DESC);
