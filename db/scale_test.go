@@ -3,6 +3,7 @@ package db_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -173,8 +174,17 @@ func choresWithNothingToDoReadNothing(t *testing.T, store *db.Store, url string)
 		nothing(q.DeleteOldKeys(t.Context(), 24*time.Hour))
 		nothing(q.DeleteOldJobs(t.Context(), db.DeleteOldJobsParams{OlderThan: 13 * month, RowLimit: 1000}))
 		within(t, "a chore", explainer.Plans, 100) // of the jobs that run
+		tellTimes(t, explainer.Plans)
 		explainer.Plans = nil
 		nothing(q.DeleteOldEvents(t.Context(), db.DeleteOldEventsParams{OlderThan: 6*month + time.Second, RowLimit: 1000}))
 		within(t, "the deletion of events", explainer.Plans, 16)
+		tellTimes(t, explainer.Plans)
 	})
+}
+
+func tellTimes(t *testing.T, plans []testdb.Plan) {
+	for _, plan := range plans {
+		name, _, _ := strings.Cut(plan.SQL, "\n") // sqlc's comment
+		t.Logf("%.3f ms %s", plan.Milliseconds, name)
+	}
 }

@@ -32,6 +32,11 @@ type fixture struct {
 func setup(t *testing.T) *fixture {
 	t.Helper()
 	t.Parallel()
+	return newFixture(t)
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
 	store, _ := testdb.New(t)
 	client, err := riverjobs.NewClient(store, deaf{}, zerolog.Nop())
 	if err != nil {

@@ -28,6 +28,7 @@ func TestTheReconciliationReadsNoHistory(t *testing.T) {
 				}
 			}
 			for _, plan := range explainer.Plans {
+				t.Logf("%.3f ms %s", plan.Milliseconds, plan.SQL)
 				if plan.ReadsWhole("jobs") || plan.Read("jobs") > waitOrRun || plan.Sorted() > waitOrRun {
 					t.Errorf("%.0f rows of jobs are read: %s", plan.Read("jobs"), plan)
 				}

@@ -108,8 +108,9 @@ func parameters(n int) string {
 
 // Plan is how a statement was run.
 type Plan struct {
-	SQL  string
-	Root Node `json:"Plan"`
+	SQL          string
+	Root         Node    `json:"Plan"`
+	Milliseconds float64 `json:"Execution Time"`
 }
 
 // Node is a step of a plan, as PostgreSQL tells it. Rows are those of one loop, on average.
