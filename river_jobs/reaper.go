@@ -64,7 +64,7 @@ func (w *transferWorker) takeOverExpired(ctx context.Context) error {
 // may well be what kills them.
 func (w *transferWorker) takeOver(ctx context.Context, run db.ExpiredRunsRow) error {
 	return w.mend(ctx, run.JobID, func(ctx context.Context, t *jobTx) error {
-		ended, err := t.q.EndExpiredRun(ctx, db.EndExpiredRunParams{JobID: run.JobID, RunToken: run.RunToken})
+		ended, err := t.q.EndExpiredRun(ctx, db.EndExpiredRunParams(run))
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil // renewed, ended or taken over meanwhile
 		}

@@ -209,6 +209,7 @@ func TestAnAbandonedJobIsTakenOver(t *testing.T) {
 // A run that loses its token stops and writes nothing more.
 func TestARunThatLosesItsTokenStops(t *testing.T) {
 	b := setup(t)
+	b.lease = time.Second
 	b.tree("take", 2)
 	release := b.hold(transfer.EventVerified)
 	b.start("w1")
@@ -234,7 +235,7 @@ func TestARunThatLosesItsTokenStops(t *testing.T) {
 func TestACancelThroughRiver(t *testing.T) {
 	b := setup(t)
 	b.tree("take", 2)
-	b.hold(transfer.EventVerified)
+	release := b.hold(transfer.EventVerified)
 	b.start("w1")
 	submitted := b.submit(b.spec("take", transfer.Move, transfer.Direct))
 	b.awaitHeld()
@@ -242,6 +243,8 @@ func TestACancelThroughRiver(t *testing.T) {
 	must(t, err)
 	_, err = client.JobCancel(t.Context(), *submitted.RiverJobID)
 	must(t, err)
+	b.awaitWaiting(1) // the run wants to note the cancel: it is next
+	release()
 	job, events := b.await(submitted.ID, transfer.Cancelled)
 	if last := events[len(events)-1]; last.Kind != transfer.EventCancelled || job.FinishedAt == nil {
 		t.Errorf("the last event is %s", last.Kind)
