@@ -61,8 +61,8 @@ func TestARunningJobIsCancelled(t *testing.T) {
 	for _, mode := range []transfer.Mode{transfer.Copy, transfer.Move} {
 		t.Run(string(mode), func(t *testing.T) {
 			b := setup(t)
-			b.tree("take", 3)
-			release := b.hold(transfer.EventVerified)
+			b.tree("take", 500) // so that the cancel, once it is let through, comes before the publish
+			release := b.hold(transfer.EventStrategyDecision)
 			b.start("w1")
 			submitted := b.submit(b.spec("take", mode, transfer.Direct))
 			b.awaitHeld()
@@ -72,7 +72,7 @@ func TestARunningJobIsCancelled(t *testing.T) {
 					t.Errorf("%s, %v", job.Status, err)
 				}
 			})
-			b.awaitWaiting(1) // the cancel is next
+			b.awaitWaiting(1)
 			release()
 			cancelling.Wait()
 			b.cancel(submitted.ID) // twice is fine
@@ -84,7 +84,7 @@ func TestARunningJobIsCancelled(t *testing.T) {
 			b.awaitRiver(submitted, "cancelled")
 			b.wantGone(filepath.Join(b.to, "take"))
 			b.wantSwept()
-			b.wantSource("take", 3)
+			b.wantSource("take", 500)
 		})
 	}
 }

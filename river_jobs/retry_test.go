@@ -234,8 +234,8 @@ func TestARunThatLosesItsTokenStops(t *testing.T) {
 // A cancel through River ends the run as cancelled and leaves the destination as it was.
 func TestACancelThroughRiver(t *testing.T) {
 	b := setup(t)
-	b.tree("take", 2)
-	release := b.hold(transfer.EventVerified)
+	b.tree("take", 500) // so that the cancel, once it is let through, comes before the publish
+	release := b.hold(transfer.EventStrategyDecision)
 	b.start("w1")
 	submitted := b.submit(b.spec("take", transfer.Move, transfer.Direct))
 	b.awaitHeld()
@@ -243,7 +243,7 @@ func TestACancelThroughRiver(t *testing.T) {
 	must(t, err)
 	_, err = client.JobCancel(t.Context(), *submitted.RiverJobID)
 	must(t, err)
-	b.awaitWaiting(1) // the run wants to note the cancel: it is next
+	b.awaitWaiting(1)
 	release()
 	job, events := b.await(submitted.ID, transfer.Cancelled)
 	if last := events[len(events)-1]; last.Kind != transfer.EventCancelled || job.FinishedAt == nil {
