@@ -38,6 +38,10 @@ func Open(ctx context.Context, url string, maxConns int32) (*Store, error) {
 	// All queries are short. Where the planner thinks one long, compiling it takes a hundred times as long as running it.
 	config.ConnConfig.RuntimeParams["jit"] = "off"
 	config.ConnConfig.RuntimeParams["application_name"] = "ketter"
+	config.ConnConfig.DialFunc = dialer().DialContext
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = connectTime
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("opening the database: %w", err)
