@@ -147,6 +147,87 @@ is_our_ketter() {
 	return 1
 }
 
+# ---- A throw-away PostgreSQL
+
+scratch=''
+server_pid=''
+SERVER_URL=''
+
+# PostgreSQL refuses root: as root its user owns the server, else nobody.
+server_user() {
+	local name
+	for name in postgres _postgres nobody; do
+		id "$name" >/dev/null 2>&1 && echo "$name" && return
+	done
+}
+
+as_server() {
+	if ! is_root; then
+		"$@"
+	elif have setpriv; then # unlike su it becomes the command, which so keeps its pid
+		setpriv --reuid="$(server_user)" --regid="$(id -g "$(server_user)")" --clear-groups -- "$@"
+	else
+		sudo -u "$(server_user)" -- "$@"
+	fi
+}
+
+# make_scratch makes a folder that the server's user can get to: TMPDIR may lie below a private one.
+make_scratch() {
+	scratch=$(mktemp -d)
+	chmod 755 "$scratch"
+	as_server test -x "$scratch" && return
+	rmdir "$scratch"
+	scratch=$(mktemp -d /tmp/ketter-test.XXXXXX)
+	chmod 755 "$scratch"
+}
+
+# For a server whose data nobody will miss.
+QUICK_POSTGRES=(-c fsync=off -c full_page_writes=off -c synchronous_commit=off)
+
+# start_postgres [SETTING...] starts a throw-away server in $scratch, on the loopback alone, and sets SERVER_URL. The caller
+# calls stop_postgres at its end.
+start_postgres() {
+	local home=$scratch/postgres bin password port try
+	bin=$(postgres_bindir)
+	password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+	mkdir -p "$home"
+	printf '%s\n' "$password" >"$home/password"
+	! is_root || chown -R "$(server_user)" "$home"
+	(cd "$home" && as_server env LC_ALL=C "$bin/initdb" -D "$home/data" --username=ketter --pwfile="$home/password" \
+		--auth=scram-sha-256 --encoding=UTF8 --no-locale --no-sync >"$home/initdb.log" 2>&1) || { cat "$home/initdb.log"; return 1; }
+	for try in 1 2 3 4 5; do
+		port=$((20000 + RANDOM % 12000)) # below the ports that Linux gives to outgoing connections
+		if run_postgres "$bin" "$home" "$port" "$@"; then
+			SERVER_URL="postgres://ketter:$password@127.0.0.1:$port/postgres?sslmode=disable"
+			return
+		fi
+	done
+	tail -n 20 "$home/server.log"
+	say "PostgreSQL did not start ($try tries)."
+	return 1
+}
+
+run_postgres() { # BINDIR HOME PORT [SETTING...]
+	local left=300 bin=$1 home=$2 port=$3
+	shift 3
+	(cd "$home" && LC_ALL=C as_server "$bin/postgres" -D "$home/data" -c listen_addresses=127.0.0.1 -c port="$port" \
+		-c unix_socket_directories= -c max_connections=300 -c timezone=UTC "$@" >"$home/server.log" 2>&1) &
+	local child=$!
+	while [ "$left" -gt 0 ] && kill -0 "$child" 2>/dev/null; do
+		if sed -n 8p "$home/data/postmaster.pid" 2>/dev/null | grep -q ready; then
+			server_pid=$(head -n 1 "$home/data/postmaster.pid")
+			return
+		fi
+		left=$((left - 1))
+		sleep 0.1
+	done
+	return 1
+}
+
+stop_postgres() {
+	[ -z "$server_pid" ] || stop_process "$server_pid" INT 20 || stop_process "$server_pid" KILL 5 || true
+}
+
 # ---- HTTP, without curl
 
 # http METHOD PATH [JSON] asks ADDRESS (host:port), prints the body and leaves the status in HTTP_STATUS: call it with its

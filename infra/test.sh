@@ -8,8 +8,6 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 TOOLS=-modfile=infra/tools/go.mod
-scratch=''
-server_pid=''
 results=''
 failed=''
 
@@ -66,7 +64,8 @@ check_config_docs() {
 }
 
 run_tests() {
-	start_postgres || return 1
+	start_postgres "${QUICK_POSTGRES[@]}" || return 1
+	export KETTER_TEST_DB_URL=$SERVER_URL
 	CGO_ENABLED=1 go test -race -count=1 -timeout 15m ./... || return 1
 	is_macos || (cd infra/latencyfs && CGO_ENABLED=0 go test -count=1 ./...)
 }
@@ -111,7 +110,7 @@ show() {
 }
 
 cleanup() {
-	[ -z "$server_pid" ] || stop_process "$server_pid" INT 20 || stop_process "$server_pid" KILL 5 || true
+	stop_postgres
 	[ -z "$scratch" ] || rm -rf "$scratch"
 }
 
@@ -144,73 +143,6 @@ install_missing() {
 	fi
 	# shellcheck disable=SC2086 # a list
 	[ -z "$missing" ] || install_packages $missing
-}
-
-# PostgreSQL refuses root: as root its user owns the server, else nobody.
-server_user() {
-	local name
-	for name in postgres _postgres nobody; do
-		id "$name" >/dev/null 2>&1 && echo "$name" && return
-	done
-}
-
-as_server() {
-	if ! is_root; then
-		"$@"
-	elif have setpriv; then # unlike su it becomes the command, which so keeps its pid
-		setpriv --reuid="$(server_user)" --regid="$(id -g "$(server_user)")" --clear-groups -- "$@"
-	else
-		sudo -u "$(server_user)" -- "$@"
-	fi
-}
-
-# make_scratch makes a folder that the server's user can get to: TMPDIR may lie below a private one.
-make_scratch() {
-	scratch=$(mktemp -d)
-	chmod 755 "$scratch"
-	as_server test -x "$scratch" && return
-	rmdir "$scratch"
-	scratch=$(mktemp -d /tmp/ketter-test.XXXXXX)
-	chmod 755 "$scratch"
-}
-
-# start_postgres starts a throw-away server for all packages: on the loopback alone, nothing synced, gone at the end.
-start_postgres() {
-	local home=$scratch/postgres bin password port try
-	bin=$(postgres_bindir)
-	password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-	mkdir -p "$home"
-	printf '%s\n' "$password" >"$home/password"
-	! is_root || chown -R "$(server_user)" "$home"
-	(cd "$home" && as_server env LC_ALL=C "$bin/initdb" -D "$home/data" --username=ketter --pwfile="$home/password" \
-		--auth=scram-sha-256 --encoding=UTF8 --no-locale --no-sync >"$home/initdb.log" 2>&1) || { cat "$home/initdb.log"; return 1; }
-	for try in 1 2 3 4 5; do
-		port=$((20000 + RANDOM % 12000)) # below the ports that Linux gives to outgoing connections
-		if run_postgres "$bin" "$home" "$port"; then
-			export KETTER_TEST_DB_URL="postgres://ketter:$password@127.0.0.1:$port/postgres?sslmode=disable"
-			return
-		fi
-	done
-	tail -n 20 "$home/server.log"
-	say "PostgreSQL did not start ($try tries)."
-	return 1
-}
-
-run_postgres() { # BINDIR HOME PORT
-	local left=300
-	(cd "$2" && LC_ALL=C as_server "$1/postgres" -D "$2/data" -c listen_addresses=127.0.0.1 -c port="$3" -c unix_socket_directories= \
-		-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c max_connections=300 -c timezone=UTC \
-		>"$2/server.log" 2>&1) &
-	local child=$!
-	while [ "$left" -gt 0 ] && kill -0 "$child" 2>/dev/null; do
-		if sed -n 8p "$2/data/postmaster.pid" 2>/dev/null | grep -q ready; then
-			server_pid=$(head -n 1 "$2/data/postmaster.pid")
-			return
-		fi
-		left=$((left - 1))
-		sleep 0.1
-	done
-	return 1
 }
 
 main "$@"

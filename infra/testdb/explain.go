@@ -34,7 +34,7 @@ func Explain(t *testing.T, url string, general bool) *Explainer {
 	if general {
 		mode = "force_generic_plan"
 	}
-	if _, err := conn.Exec(t.Context(), "SET plan_cache_mode = "+mode); err != nil {
+	if _, err := conn.Exec(t.Context(), "SET plan_cache_mode = "+mode+"; SET jit = off"); err != nil { // jit as in db.Open
 		t.Fatal(err)
 	}
 	tx, err := conn.Begin(t.Context())
