@@ -22,6 +22,9 @@ func TestMethodNotAllowedNamesThoseThatAre(t *testing.T) {
 		{"DELETE", "/jobs/1", "GET, HEAD"},
 		{"POST", "/jobs/1", "GET, HEAD"},
 		{"POST", "/jobs/1/detail", "GET, HEAD"},
+		{"GET", "/jobs/1/cancel", "POST"},
+		{"OPTIONS", "/jobs/1/cancel", "POST"},
+		{"DELETE", "/jobs/1/retry", "POST"},
 		{"PATCH", "/stats/jobs-history", "GET, HEAD"},
 		{"POST", "/readyz", "GET, HEAD"},
 		{"OPTIONS", "/jobs", "POST, GET, HEAD"},
@@ -129,11 +132,16 @@ func TestDatabaseDownIsUnavailable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api := httpapi.New(httpapi.Options{Submitter: client, Jobs: store, AllowedRoots: []string{"/data"}})
+	api := httpapi.New(httpapi.Options{Submitter: client, Operator: client, Jobs: store, AllowedRoots: []string{"/data"}})
 	for _, c := range []struct{ method, target string }{
-		{"GET", "/jobs"}, {"GET", "/jobs/1"}, {"GET", "/jobs/1/detail"}, {"GET", "/stats/jobs-history"}, {"POST", "/jobs"},
+		{"GET", "/jobs"}, {"GET", "/jobs/1"}, {"GET", "/jobs/1/detail"}, {"GET", "/stats/jobs-history"},
+		{"POST", "/jobs"}, {"POST", "/jobs/1/cancel"}, {"POST", "/jobs/1/retry"},
 	} {
-		a := send(api, c.method, c.target, body("", ""))
+		sent := ""
+		if c.target == "/jobs" {
+			sent = body("", "")
+		}
+		a := send(api, c.method, c.target, sent)
 		a.isProblem(t, http.StatusServiceUnavailable, "database_unavailable")
 		if a.Header.Get("Retry-After") == "" {
 			t.Errorf("%s %s doesn't say when to come back", c.method, c.target)

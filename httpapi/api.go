@@ -12,21 +12,31 @@ import (
 	"github.com/ketter/ketter/engine/transfer"
 )
 
-// Submitter records a job and wakes a worker for it: both, or neither.
+// Submitter records a job and wakes a worker for it: both, or neither. When the submission's key was used before, for the
+// same, it makes nothing and returns the job there is.
 type Submitter interface {
 	Submit(ctx context.Context, submission transfer.Submission) (job db.Job, created bool, err error)
 }
 
+// Operator changes what becomes of a job. What the job's state doesn't allow is failure.JobState; a job that doesn't exist
+// is db.ErrNotFound.
+type Operator interface {
+	Cancel(ctx context.Context, id int64) (db.Job, error)
+	Retry(ctx context.Context, id int64) (db.Job, error)
+}
+
 // Jobs reads jobs. A job that doesn't exist is db.ErrNotFound.
 type Jobs interface {
-	Job(ctx context.Context, id int64) (db.Job, error)
-	JobWithEvents(ctx context.Context, id int64) (db.Job, []db.JobEvent, error)
 	Jobs(ctx context.Context, filter db.ListJobsParams) ([]db.Job, error)
+	JobWithProgress(ctx context.Context, id int64) (db.Followed, error)
+	// Follow returns the job with at most so many of its events, those after a seq.
+	Follow(ctx context.Context, id, after int64, most int32) (db.Followed, error)
 }
 
 // Options is what the API works with.
 type Options struct {
 	Submitter    Submitter
+	Operator     Operator
 	Jobs         Jobs
 	AllowedRoots []string // absolute and clean; with none, every path is refused
 	Ready        []Check
@@ -66,6 +76,8 @@ func (a *api) routes(engine *gin.Engine) {
 
 	work := engine.Group("", withDeadline)
 	work.POST("/jobs", a.handle(a.createJob))
+	work.POST("/jobs/:id/cancel", a.handle(a.cancelJob))
+	work.POST("/jobs/:id/retry", a.handle(a.retryJob))
 	read(work, "/jobs", a.handle(a.listJobs))
 	read(work, "/jobs/:id", a.handle(a.showJob))
 	read(work, "/jobs/:id/detail", a.handle(a.showDetail))
@@ -98,6 +110,8 @@ func (a *api) index(c *gin.Context) {
 		"list jobs":          "GET /jobs?status&mode&strategy&limit&before",
 		"one job":            "GET /jobs/{id}",
 		"one job's events":   "GET /jobs/{id}/detail",
+		"cancel a job":       "POST /jobs/{id}/cancel",
+		"retry a job":        "POST /jobs/{id}/retry",
 		"the latest jobs":    "GET /stats/jobs-history?status&mode&strategy&limit",
 		"is it alive":        "GET /healthz",
 		"can it take a job":  "GET /readyz",

@@ -21,7 +21,7 @@ func (s services) newAPI(ctx context.Context, store *db.Store, redis *broker.Bro
 		return nil, fmt.Errorf("starting River UI: %w", err)
 	}
 	return httpapi.New(httpapi.Options{
-		Submitter: client, Jobs: store, AllowedRoots: s.config.AllowedRoots, RiverUI: ui,
+		Submitter: client, Operator: client, Jobs: store, AllowedRoots: s.config.AllowedRoots, RiverUI: ui,
 		Version: version, Logger: s.logger,
 		Ready: []httpapi.Check{
 			{Name: "postgres", Required: true, Check: store.Ping},
