@@ -22,6 +22,7 @@ func TestMethodNotAllowedNamesThoseThatAre(t *testing.T) {
 		{"DELETE", "/jobs/1", "GET, HEAD"},
 		{"POST", "/jobs/1", "GET, HEAD"},
 		{"POST", "/jobs/1/detail", "GET, HEAD"},
+		{"POST", "/jobs/1/events", "GET, HEAD"},
 		{"GET", "/jobs/1/cancel", "POST"},
 		{"OPTIONS", "/jobs/1/cancel", "POST"},
 		{"DELETE", "/jobs/1/retry", "POST"},
@@ -134,7 +135,7 @@ func TestDatabaseDownIsUnavailable(t *testing.T) {
 	}
 	api := httpapi.New(httpapi.Options{Submitter: client, Operator: client, Jobs: store, AllowedRoots: []string{"/data"}})
 	for _, c := range []struct{ method, target string }{
-		{"GET", "/jobs"}, {"GET", "/jobs/1"}, {"GET", "/jobs/1/detail"}, {"GET", "/stats/jobs-history"},
+		{"GET", "/jobs"}, {"GET", "/jobs/1"}, {"GET", "/jobs/1/detail"}, {"GET", "/jobs/1/events"}, {"GET", "/stats/jobs-history"},
 		{"POST", "/jobs"}, {"POST", "/jobs/1/cancel"}, {"POST", "/jobs/1/retry"},
 	} {
 		sent := ""
@@ -162,7 +163,7 @@ func TestDatabaseWorkHasADeadline(t *testing.T) {
 		}
 	}}
 	api := httpapi.New(httpapi.Options{Jobs: jobs})
-	for _, target := range []string{"/jobs", "/jobs/1", "/jobs/1/detail", "/stats/jobs-history"} {
+	for _, target := range []string{"/jobs", "/jobs/1", "/jobs/1/detail", "/jobs/1/events", "/stats/jobs-history"} {
 		send(api, "GET", target, "").isProblem(t, http.StatusServiceUnavailable, "database_unavailable")
 	}
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -38,6 +39,7 @@ type Options struct {
 	Submitter    Submitter
 	Operator     Operator
 	Jobs         Jobs
+	Streams      Streams
 	AllowedRoots []string // absolute and clean; with none, every path is refused
 	Ready        []Check
 	RiverUI      http.Handler // expects to be served below /riverui; nil leaves it out
@@ -49,14 +51,23 @@ type Options struct {
 // workDeadline bounds what a request waits for the database. Routes that live longer stay out of its group.
 const workDeadline = 10 * time.Second
 
-type api struct{ Options }
+type api struct {
+	Options
+	open    chan struct{} // holds one for each live stream
+	looking chan struct{} // and for each that is looking
+	blind   atomic.Bool   // the last look failed
+}
 
 // New makes the handler of everything Ketter serves.
 func New(options Options) http.Handler {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	a := &api{Options: options}
+	options.Streams = options.Streams.withStandards()
+	a := &api{
+		Options: options,
+		open:    make(chan struct{}, options.Streams.Most), looking: make(chan struct{}, atOnce),
+	}
 	gin.SetMode(gin.ReleaseMode) // the process's, and set atomically: gin itself prints nothing
 	engine := gin.New()
 	engine.ContextWithFallback = true // a gin.Context that is passed as a context ends with its request
@@ -82,6 +93,8 @@ func (a *api) routes(engine *gin.Engine) {
 	read(work, "/jobs/:id", a.handle(a.showJob))
 	read(work, "/jobs/:id/detail", a.handle(a.showDetail))
 	read(work, "/stats/jobs-history", a.handle(a.jobsHistory))
+
+	read(engine, "/jobs/:id/events", a.handle(a.streamEvents))
 
 	if a.RiverUI != nil {
 		// River UI's own writes would change River's rows and not ours, so it is only ever read.
@@ -110,6 +123,7 @@ func (a *api) index(c *gin.Context) {
 		"list jobs":          "GET /jobs?status&mode&strategy&limit&before",
 		"one job":            "GET /jobs/{id}",
 		"one job's events":   "GET /jobs/{id}/detail",
+		"the same, live":     "GET /jobs/{id}/events",
 		"cancel a job":       "POST /jobs/{id}/cancel",
 		"retry a job":        "POST /jobs/{id}/retry",
 		"the latest jobs":    "GET /stats/jobs-history?status&mode&strategy&limit",

@@ -20,12 +20,13 @@ const (
 	codeBodyTooLarge         failure.Code = "body_too_large"
 	codeUnsupportedMediaType failure.Code = "unsupported_media_type"
 	codeDatabaseUnavailable  failure.Code = "database_unavailable"
+	codeNoMoreStreams        failure.Code = "no_more_streams"
 )
 
 // ownCodes returns the codes that failure's table doesn't know.
 func ownCodes() []failure.Code {
 	return []failure.Code{
-		codeNotFound, codeMethodNotAllowed, codeBodyTooLarge, codeUnsupportedMediaType, codeDatabaseUnavailable,
+		codeNotFound, codeMethodNotAllowed, codeBodyTooLarge, codeUnsupportedMediaType, codeDatabaseUnavailable, codeNoMoreStreams,
 	}
 }
 
@@ -45,6 +46,9 @@ func meaning(code failure.Code) (status int, title, hint string) {
 		return http.StatusServiceUnavailable, "The database does not answer",
 			"GET /readyz says when it is back. A job that was submitted with an Idempotency-Key can be submitted again; " +
 				"without one, look for it in GET /jobs first."
+	case codeNoMoreStreams:
+		return http.StatusServiceUnavailable, "No more live streams can be opened now",
+			"Close some that nobody looks at, or ask for GET /jobs/{id} now and then. A new stream may be had later."
 	case failure.Internal:
 		return code.HTTPStatus(), code.Title(), "The API's log holds the whole error under this request_id."
 	}

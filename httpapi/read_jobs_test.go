@@ -142,6 +142,8 @@ func TestReadsRefuseWhatTheyDoNotKnow(t *testing.T) {
 		"/stats/jobs-history?limit=1000":       "from 1 to 500",
 		"/jobs/1?verbose=1":                    "this route has none",
 		"/jobs/1/detail?events=no":             "this route has none",
+		"/jobs/1/events?after=3":               "this route has none",
+		"/jobs/x/events":                       "whole number",
 		"/jobs/x":                              "whole number",
 		"/jobs/0":                              "whole number",
 		"/jobs/-1":                             "whole number",
@@ -159,7 +161,7 @@ func TestReadsRefuseWhatTheyDoNotKnow(t *testing.T) {
 func TestUnknownJobIsNotFound(t *testing.T) {
 	f := setup(t)
 	for target, method := range map[string]string{
-		"/jobs/12": "GET", "/jobs/12/detail": "GET", "/jobs/12/cancel": "POST", "/jobs/12/retry": "POST",
+		"/jobs/12": "GET", "/jobs/12/detail": "GET", "/jobs/12/events": "GET", "/jobs/12/cancel": "POST", "/jobs/12/retry": "POST",
 	} {
 		if p := f.send(method, target, "").isProblem(t, http.StatusNotFound, "not_found"); p.Detail != "There is no job 12." {
 			t.Errorf("%s: %s", target, p.Detail)
