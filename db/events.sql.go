@@ -40,34 +40,3 @@ func (q *Queries) AddEvent(ctx context.Context, arg AddEventParams) (int64, erro
 	err := row.Scan(&seq)
 	return seq, err
 }
-
-const listEvents = `-- name: ListEvents :many
-SELECT job_id, seq, kind, message, payload, created_at FROM job_events WHERE job_id = $1 ORDER BY seq
-`
-
-func (q *Queries) ListEvents(ctx context.Context, jobID int64) ([]JobEvent, error) {
-	rows, err := q.db.Query(ctx, listEvents, jobID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []JobEvent
-	for rows.Next() {
-		var i JobEvent
-		if err := rows.Scan(
-			&i.JobID,
-			&i.Seq,
-			&i.Kind,
-			&i.Message,
-			&i.Payload,
-			&i.CreatedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}

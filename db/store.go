@@ -63,36 +63,9 @@ func (s *Store) Installation(ctx context.Context) (string, error) {
 	return New(s.pool).Installation(ctx)
 }
 
-// Job returns a job, or ErrNotFound.
-func (s *Store) Job(ctx context.Context, id int64) (Job, error) {
-	job, err := New(s.pool).GetJob(ctx, id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Job{}, fmt.Errorf("job %d: %w", id, ErrNotFound)
-	}
-	return job, err
-}
-
 // Jobs lists jobs, newest first.
 func (s *Store) Jobs(ctx context.Context, filter JobFilter) ([]Job, error) {
 	return New(s.pool).Jobs(ctx, filter)
-}
-
-// JobWithEvents returns a job and all its events, as of one moment.
-func (s *Store) JobWithEvents(ctx context.Context, id int64) (Job, []JobEvent, error) {
-	var job Job
-	var events []JobEvent
-	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, s.pool, snapshot, func(tx pgx.Tx) (err error) {
-		if job, err = New(tx).GetJob(ctx, id); err != nil {
-			return err
-		}
-		events, err = New(tx).ListEvents(ctx, id)
-		return err
-	})
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Job{}, nil, fmt.Errorf("job %d: %w", id, ErrNotFound)
-	}
-	return job, events, err
 }
 
 // InTx runs fn in a transaction, committed when fn returns nil.

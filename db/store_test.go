@@ -44,12 +44,12 @@ func TestEventNumbersHaveNoGaps(t *testing.T) {
 		})
 	}
 	all.Wait()
-	job, events, err := store.JobWithEvents(t.Context(), id)
+	f, err := store.Follow(t.Context(), id, 0, db.AllEvents)
 	must(t, err)
-	if want := writers * each * 3 / 4; len(events) != want || job.EventSeq != int64(want) {
-		t.Fatalf("%d events, the last is %d, want %d", len(events), job.EventSeq, want)
+	if want := writers * each * 3 / 4; len(f.Events) != want || f.Job.EventSeq != int64(want) {
+		t.Fatalf("%d events, the last is %d, want %d", len(f.Events), f.Job.EventSeq, want)
 	}
-	for i, event := range events {
+	for i, event := range f.Events {
 		if event.Seq != int64(i+1) {
 			t.Fatalf("event %d has number %d", i+1, event.Seq)
 		}
@@ -196,17 +196,6 @@ func TestListFilters(t *testing.T) {
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
-	}
-}
-
-func TestAJobThatIsNot(t *testing.T) {
-	t.Parallel()
-	store, _ := testdb.New(t)
-	if _, err := store.Job(t.Context(), 7); !errors.Is(err, db.ErrNotFound) {
-		t.Errorf("Job: %v", err)
-	}
-	if _, _, err := store.JobWithEvents(t.Context(), 7); !errors.Is(err, db.ErrNotFound) {
-		t.Errorf("JobWithEvents: %v", err)
 	}
 }
 

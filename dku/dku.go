@@ -4,12 +4,13 @@ package dku
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"text/tabwriter"
 	"time"
+
+	"github.com/ketter/ketter/engine/failure"
+	"github.com/ketter/ketter/httpapi/client"
 )
 
 // Verdict is how a part is.
@@ -43,7 +44,7 @@ func Ask(ctx context.Context, base string) Report {
 	if err != nil {
 		return Report{Findings: []Finding{{
 			Part: "api", Verdict: Fail,
-			Detail: fmt.Sprintf("%s does not answer (%v). Start it: `ketter up`, or `ketter serve` and `ketter worker`", base, err),
+			Detail: fmt.Sprintf("%s. Start it: `ketter up`, or `ketter serve` and `ketter worker`", failure.From(err).Sentence()),
 		}}}
 	}
 	report := Report{Findings: []Finding{{Part: "api", Verdict: OK, Detail: base}}}
@@ -77,23 +78,16 @@ func (c readyCheck) finding() Finding {
 	}
 }
 
-func readiness(ctx context.Context, base string) (readyz, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
+func readiness(ctx context.Context, base string) (answer readyz, err error) {
+	asked, err := client.New(base)
 	if err != nil {
-		return readyz{}, err
+		return answer, err
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return readyz{}, err
-	}
-	defer response.Body.Close()
-	var answer readyz
-	const limit = 1 << 20
-	if err := json.NewDecoder(io.LimitReader(response.Body, limit)).Decode(&answer); err != nil {
-		return readyz{}, fmt.Errorf("the answer (%s) is not Ketter's: %w", response.Status, err)
+	if err := asked.Get(ctx, "/readyz", &answer); err != nil {
+		return answer, err
 	}
 	if len(answer.Checks) == 0 {
-		return readyz{}, fmt.Errorf("the answer (%s) is not Ketter's", response.Status)
+		return answer, failure.New(client.Unreachable, "", base+" does not answer as Ketter does (no checks)")
 	}
 	return answer, nil
 }

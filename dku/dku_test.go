@@ -19,7 +19,10 @@ func TestVerdictsFollowTheReadinessChecks(t *testing.T) {
 		"not Ketter":  {`{}`, 2},
 		"empty reply": {``, 2},
 	} {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(test.body)) }))
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(test.body))
+		}))
 		t.Cleanup(server.Close)
 		if got := Ask(t.Context(), server.URL).ExitStatus(); got != test.status {
 			t.Errorf("%s: exit status %d, not %d", name, got, test.status)

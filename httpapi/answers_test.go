@@ -22,6 +22,10 @@ func TestMethodNotAllowedNamesThoseThatAre(t *testing.T) {
 		{"DELETE", "/jobs/1", "GET, HEAD"},
 		{"POST", "/jobs/1", "GET, HEAD"},
 		{"POST", "/jobs/1/detail", "GET, HEAD"},
+		{"POST", "/jobs/1/events", "GET, HEAD"},
+		{"GET", "/jobs/1/cancel", "POST"},
+		{"OPTIONS", "/jobs/1/cancel", "POST"},
+		{"DELETE", "/jobs/1/retry", "POST"},
 		{"PATCH", "/stats/jobs-history", "GET, HEAD"},
 		{"POST", "/readyz", "GET, HEAD"},
 		{"OPTIONS", "/jobs", "POST, GET, HEAD"},
@@ -129,11 +133,16 @@ func TestDatabaseDownIsUnavailable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api := httpapi.New(httpapi.Options{Submitter: client, Jobs: store, AllowedRoots: []string{"/data"}})
+	api := httpapi.New(httpapi.Options{Submitter: client, Operator: client, Jobs: store, AllowedRoots: []string{"/data"}})
 	for _, c := range []struct{ method, target string }{
-		{"GET", "/jobs"}, {"GET", "/jobs/1"}, {"GET", "/jobs/1/detail"}, {"GET", "/stats/jobs-history"}, {"POST", "/jobs"},
+		{"GET", "/jobs"}, {"GET", "/jobs/1"}, {"GET", "/jobs/1/detail"}, {"GET", "/jobs/1/events"}, {"GET", "/stats/jobs-history"},
+		{"POST", "/jobs"}, {"POST", "/jobs/1/cancel"}, {"POST", "/jobs/1/retry"},
 	} {
-		a := send(api, c.method, c.target, body("", ""))
+		sent := ""
+		if c.target == "/jobs" {
+			sent = body("", "")
+		}
+		a := send(api, c.method, c.target, sent)
 		a.isProblem(t, http.StatusServiceUnavailable, "database_unavailable")
 		if a.Header.Get("Retry-After") == "" {
 			t.Errorf("%s %s doesn't say when to come back", c.method, c.target)
@@ -154,7 +163,7 @@ func TestDatabaseWorkHasADeadline(t *testing.T) {
 		}
 	}}
 	api := httpapi.New(httpapi.Options{Jobs: jobs})
-	for _, target := range []string{"/jobs", "/jobs/1", "/jobs/1/detail", "/stats/jobs-history"} {
+	for _, target := range []string{"/jobs", "/jobs/1", "/jobs/1/detail", "/jobs/1/events", "/stats/jobs-history"} {
 		send(api, "GET", target, "").isProblem(t, http.StatusServiceUnavailable, "database_unavailable")
 	}
 }

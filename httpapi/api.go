@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -12,22 +13,33 @@ import (
 	"github.com/ketter/ketter/engine/transfer"
 )
 
-// Submitter records a job and wakes a worker for it: both, or neither.
+// Submitter records a job and wakes a worker for it: both, or neither. When the submission's key was used before, for the
+// same, it makes nothing and returns the job there is.
 type Submitter interface {
 	Submit(ctx context.Context, submission transfer.Submission) (job db.Job, created bool, err error)
 }
 
+// Operator changes what becomes of a job. What the job's state doesn't allow is failure.JobState; a job that doesn't exist
+// is db.ErrNotFound.
+type Operator interface {
+	Cancel(ctx context.Context, id int64) (db.Job, error)
+	Retry(ctx context.Context, id int64) (db.Job, error)
+}
+
 // Jobs reads jobs. A job that doesn't exist is db.ErrNotFound.
 type Jobs interface {
-	Job(ctx context.Context, id int64) (db.Job, error)
-	JobWithEvents(ctx context.Context, id int64) (db.Job, []db.JobEvent, error)
 	Jobs(ctx context.Context, filter db.JobFilter) ([]db.Job, error)
+	JobWithProgress(ctx context.Context, id int64) (db.Followed, error)
+	// Follow returns the job with at most so many of its events, those after a seq.
+	Follow(ctx context.Context, id, after int64, most int32) (db.Followed, error)
 }
 
 // Options is what the API works with.
 type Options struct {
 	Submitter    Submitter
+	Operator     Operator
 	Jobs         Jobs
+	Streams      Streams
 	AllowedRoots []string // absolute and clean; with none, every path is refused
 	Ready        []Check
 	RiverUI      http.Handler // expects to be served below /riverui; nil leaves it out
@@ -39,14 +51,23 @@ type Options struct {
 // workDeadline bounds what a request waits for the database. Routes that live longer stay out of its group.
 const workDeadline = 10 * time.Second
 
-type api struct{ Options }
+type api struct {
+	Options
+	open    chan struct{} // holds one for each live stream
+	looking chan struct{} // and for each that is looking
+	blind   atomic.Bool   // the last look failed
+}
 
 // New makes the handler of everything Ketter serves.
 func New(options Options) http.Handler {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	a := &api{Options: options}
+	options.Streams = options.Streams.withStandards()
+	a := &api{
+		Options: options,
+		open:    make(chan struct{}, options.Streams.Most), looking: make(chan struct{}, atOnce),
+	}
 	gin.SetMode(gin.ReleaseMode) // the process's, and set atomically: gin itself prints nothing
 	engine := gin.New()
 	engine.ContextWithFallback = true // a gin.Context that is passed as a context ends with its request
@@ -66,10 +87,14 @@ func (a *api) routes(engine *gin.Engine) {
 
 	work := engine.Group("", withDeadline)
 	work.POST("/jobs", a.handle(a.createJob))
+	work.POST("/jobs/:id/cancel", a.handle(a.cancelJob))
+	work.POST("/jobs/:id/retry", a.handle(a.retryJob))
 	read(work, "/jobs", a.handle(a.listJobs))
 	read(work, "/jobs/:id", a.handle(a.showJob))
 	read(work, "/jobs/:id/detail", a.handle(a.showDetail))
 	read(work, "/stats/jobs-history", a.handle(a.jobsHistory))
+
+	read(engine, "/jobs/:id/events", a.handle(a.streamEvents))
 
 	if a.RiverUI != nil {
 		// River UI's own writes would change River's rows and not ours, so it is only ever read.
@@ -98,6 +123,9 @@ func (a *api) index(c *gin.Context) {
 		"list jobs":          "GET /jobs?status&mode&strategy&limit&before",
 		"one job":            "GET /jobs/{id}",
 		"one job's events":   "GET /jobs/{id}/detail",
+		"the same, live":     "GET /jobs/{id}/events",
+		"cancel a job":       "POST /jobs/{id}/cancel",
+		"retry a job":        "POST /jobs/{id}/retry",
 		"the latest jobs":    "GET /stats/jobs-history?status&mode&strategy&limit",
 		"is it alive":        "GET /healthz",
 		"can it take a job":  "GET /readyz",

@@ -24,6 +24,28 @@ type member struct {
 
 // readObject reads a request's body, which must be exactly one JSON object, and returns its members in order.
 func readObject(w http.ResponseWriter, r *http.Request) ([]member, error) {
+	body, err := readBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	return decodeObject(body)
+}
+
+// readNothing is for a route that is told all by its path: there may be no body, or an object with nothing in it. The
+// Content-Type is asked for all the same, because a page of another origin can post without a body and without asking.
+func readNothing(w http.ResponseWriter, r *http.Request) error {
+	body, err := readBody(w, r)
+	if err != nil || len(body) == 0 {
+		return err
+	}
+	members, err := decodeObject(body)
+	if err == nil && len(members) > 0 {
+		return invalid("There is no field %s; this route has none.", short(members[0].name))
+	}
+	return err
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := checkContentType(r.Header.Get("Content-Type")); err != nil {
 		return nil, err
 	}
@@ -37,7 +59,7 @@ func readObject(w http.ResponseWriter, r *http.Request) ([]member, error) {
 	case !utf8.Valid(body):
 		return nil, invalid("The body is not valid UTF-8. JSON is; a path in another encoding can't be submitted over HTTP.")
 	}
-	return decodeObject(body)
+	return body, nil
 }
 
 // checkContentType insists on JSON. That also keeps web pages out: a browser asks before it sends JSON to another origin,

@@ -14,10 +14,10 @@ import (
 )
 
 // recorder keeps what would have been submitted.
-type recorder struct{ spec *transfer.Spec }
+type recorder struct{ submitted *transfer.Submission }
 
 func (r *recorder) Submit(_ context.Context, submission transfer.Submission) (db.Job, bool, error) {
-	r.spec = &submission.Spec
+	r.submitted = &submission
 	return db.Job{ID: 1, Mode: submission.Spec.Mode, Status: transfer.Pending}, true, nil
 }
 
@@ -31,15 +31,17 @@ func FuzzCreateJob(f *testing.F) {
 	}
 	f.Add([]byte(body("verify", `"none"`)))
 	f.Add([]byte(body("source_path", `"/data/\ud83c\udfac"`)))
+	f.Add([]byte(body("queue", `"nexis-2_b"`)))
+	f.Add([]byte(body("priority", `4`)))
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		jobs := &recorder{}
 		api := httpapi.New(httpapi.Options{Submitter: jobs, AllowedRoots: []string{"/data"}})
 		a := send(api, http.MethodPost, "/jobs", string(sent))
 		if a.StatusCode == http.StatusCreated {
-			checkSubmitted(t, *jobs.spec)
+			checkSubmitted(t, *jobs.submitted)
 			return
 		}
-		if jobs.spec != nil {
+		if jobs.submitted != nil {
 			t.Errorf("submitted, and answered %d", a.StatusCode)
 		}
 		if a.StatusCode < 400 || a.StatusCode >= 500 || a.Header.Get("Content-Type") != "application/problem+json" {
@@ -48,14 +50,16 @@ func FuzzCreateJob(f *testing.F) {
 	})
 }
 
-func checkSubmitted(t *testing.T, spec transfer.Spec) {
+func checkSubmitted(t *testing.T, submission transfer.Submission) {
 	t.Helper()
+	spec := submission.Spec
 	for _, p := range []string{spec.Source, spec.Destination} {
 		if p != path.Clean(p) || p != "/data" && !strings.HasPrefix(p, "/data/") || strings.Contains(p, "\x00") || !utf8.ValidString(p) {
 			t.Errorf("submitted %q", p)
 		}
 	}
-	if !spec.Mode.Valid() || !spec.Strategy.Valid() || !spec.Verify.Valid() || spec.FinalPath() == spec.Source {
-		t.Errorf("submitted %+v", spec)
+	if !spec.Mode.Valid() || !spec.Strategy.Valid() || !spec.Verify.Valid() || spec.FinalPath() == spec.Source ||
+		submission.Queue == "" || submission.Priority < 1 || submission.Priority > 4 {
+		t.Errorf("submitted %+v", submission)
 	}
 }

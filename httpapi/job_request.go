@@ -1,7 +1,10 @@
 package httpapi
 
 import (
+	"net/http"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ketter/ketter/engine/transfer"
@@ -13,50 +16,108 @@ const (
 	fieldMode        = "mode"
 	fieldStrategy    = "strategy"
 	fieldVerify      = "verify"
+	fieldQueue       = "queue"
+	fieldPriority    = "priority"
 )
 
-// parseSpec makes a transfer of a request's members, or says what is wrong with the first that doesn't fit. Where the paths
-// may lie is checkPaths' affair.
-func parseSpec(members []member) (transfer.Spec, error) {
+// parseSubmission makes a submission of a request's members, or says what is wrong with the first that doesn't fit. Where
+// the paths may lie is checkPaths' affair.
+func parseSubmission(members []member) (submission transfer.Submission, err error) {
 	values, err := texts(members)
 	if err != nil {
-		return transfer.Spec{}, err
+		return submission, err
 	}
-	var spec transfer.Spec
+	if submission.Spec, err = parseSpec(values); err != nil {
+		return submission, err
+	}
+	if submission.Queue, err = parseQueue(values); err != nil {
+		return submission, err
+	}
+	submission.Priority, err = parsePriority(values)
+	return submission, err
+}
+
+func parseSpec(values map[string]string) (spec transfer.Spec, err error) {
 	if spec.Source, err = parsePath(fieldSource, values[fieldSource]); err != nil {
-		return transfer.Spec{}, err
+		return spec, err
 	}
 	if spec.Destination, err = parsePath(fieldDestination, values[fieldDestination]); err != nil {
-		return transfer.Spec{}, err
+		return spec, err
 	}
 	if spec.Mode, err = choose(values, fieldMode, "", transfer.Copy, transfer.Move); err != nil {
-		return transfer.Spec{}, err
+		return spec, err
 	}
 	if spec.Strategy, err = choose(values, fieldStrategy, transfer.Auto, transfer.Auto, transfer.Direct, transfer.ZipFirst); err != nil {
-		return transfer.Spec{}, err
+		return spec, err
 	}
 	spec.Verify, err = choose(values, fieldVerify, transfer.Checksum, transfer.Checksum, transfer.Size, transfer.None)
 	return spec, err
 }
 
-// texts returns the values by name; all that a job knows are strings.
+// texts returns the values by name. All that a job knows are strings but the priority, which stays as it was written.
 func texts(members []member) (map[string]string, error) {
-	known := []string{fieldSource, fieldDestination, fieldMode, fieldStrategy, fieldVerify}
+	known := []string{fieldSource, fieldDestination, fieldMode, fieldStrategy, fieldVerify, fieldQueue, fieldPriority}
 	values := make(map[string]string, len(members))
 	for _, m := range members {
-		if m.name == "source_portal" || m.name == "destination_portal" {
-			return nil, invalid("%s: portals are not available in this version; leave the field out.", m.name)
+		var err error
+		switch {
+		case m.name == "source_portal" || m.name == "destination_portal":
+			err = invalid("%s: portals are not available in this version; leave the field out.", m.name)
+		case !slices.Contains(known, m.name):
+			err = invalid("There is no field %s; a job has %s.", short(m.name), strings.Join(known, ", "))
+		case m.name == fieldPriority:
+			values[m.name] = string(m.value)
+		default:
+			values[m.name], err = m.text()
 		}
-		if !slices.Contains(known, m.name) {
-			return nil, invalid("There is no field %s; a job has %s.", short(m.name), strings.Join(known, ", "))
-		}
-		text, err := m.text()
 		if err != nil {
 			return nil, err
 		}
-		values[m.name] = text
 	}
 	return values, nil
+}
+
+// queueName is what River takes for one.
+var queueName = regexp.MustCompile(`^[a-z0-9]+([_-][a-z0-9]+)*$`)
+
+func parseQueue(values map[string]string) (string, error) {
+	const most = 64
+	name, given := values[fieldQueue]
+	switch {
+	case !given:
+		return transfer.DefaultQueue, nil
+	case len(name) > most || !queueName.MatchString(name):
+		return "", invalid("queue is %s; it must be lower-case letters and digits, with single - or _ between them, %d at most.",
+			short(name), most)
+	}
+	return name, nil
+}
+
+func parsePriority(values map[string]string) (int16, error) {
+	value, given := values[fieldPriority]
+	if !given {
+		return transfer.DefaultPriority, nil
+	}
+	priority, err := strconv.ParseInt(value, 10, 16)
+	if err != nil || priority < 1 || priority > 4 {
+		return 0, invalid("priority must be the number 1, 2, 3 or 4; 1 goes first.")
+	}
+	return int16(priority), nil
+}
+
+// idempotencyKey returns the request's, empty if it has none.
+func idempotencyKey(header http.Header) (string, error) {
+	keys := header.Values("Idempotency-Key")
+	foreign := func(r rune) bool { return r < ' ' || r > '~' }
+	switch {
+	case len(keys) == 0:
+		return "", nil
+	case len(keys) > 1:
+		return "", invalid("There are %d Idempotency-Key headers; send one.", len(keys))
+	case keys[0] == "", len(keys[0]) > 255, strings.ContainsFunc(keys[0], foreign), strings.TrimSpace(keys[0]) != keys[0]:
+		return "", invalid("The Idempotency-Key must be 1 to 255 printable ASCII characters, without spaces at its ends.")
+	}
+	return keys[0], nil
 }
 
 // choose returns the value of name, which must be one of choices, or standard when there is none. With standard empty, a

@@ -14,6 +14,9 @@ type jobView struct {
 	ID              int64              `json:"id"`
 	Mode            transfer.Mode      `json:"mode"`
 	Status          transfer.Status    `json:"status"`
+	Queue           string             `json:"queue"`
+	Priority        int16              `json:"priority"`
+	Attempts        int32              `json:"attempts"`
 	Strategy        *transfer.Strategy `json:"strategy"` // null until decided
 	SourcePath      string             `json:"source_path"`
 	DestinationPath string             `json:"destination_path"`
@@ -35,13 +38,31 @@ type errorView struct {
 	Hint    string       `json:"hint"`
 }
 
+// oneView is a job that was asked for by its id.
+type oneView struct {
+	jobView
+	Progress *progressView `json:"progress"` // null unless it is running
+}
+
+type progressView struct {
+	Worker         string    `json:"worker"`
+	Phase          *string   `json:"phase"` // null until the run has said for the first time
+	FilesDone      int64     `json:"files_done"`
+	FilesTotal     int64     `json:"files_total"`
+	BytesDone      int64     `json:"bytes_done"`
+	BytesTotal     int64     `json:"bytes_total"`
+	BytesPerSecond float64   `json:"bytes_per_second"`
+	EtaSeconds     *float64  `json:"eta_seconds"` // from updated_at; null while not known
+	UpdatedAt      time.Time `json:"updated_at"`
+}
+
 // detailView is a job with what it was asked for and all that happened to it.
 type detailView struct {
-	jobView
+	oneView
 	RequestedStrategy transfer.Strategy `json:"requested_strategy"`
 	Method            *transfer.Method  `json:"method"`
 	Verify            transfer.Verify   `json:"verify"`
-	Attempts          int32             `json:"attempts"`
+	Takeovers         int32             `json:"takeovers"`
 	Events            []eventView       `json:"events"`
 }
 
@@ -55,7 +76,8 @@ type eventView struct {
 
 func viewJob(job db.Job, now time.Time) jobView {
 	return jobView{
-		ID: job.ID, Mode: job.Mode, Status: job.Status, Strategy: job.Strategy,
+		ID: job.ID, Mode: job.Mode, Status: job.Status,
+		Queue: job.Queue, Priority: job.Priority, Attempts: job.Attempts, Strategy: job.Strategy,
 		SourcePath: job.SourcePath, DestinationPath: job.DestinationPath,
 		FilesCopied: job.FilesCopied, BytesCopied: job.BytesCopied,
 		DurationSeconds: durationSeconds(job, now), QueuedSeconds: queuedSeconds(job, now),
@@ -73,15 +95,35 @@ func viewJobs(jobs []db.Job, now time.Time) []jobView {
 	return views
 }
 
-func viewDetail(job db.Job, events []db.JobEvent, now time.Time) detailView {
-	view := detailView{
-		jobView: viewJob(job, now), RequestedStrategy: job.RequestedStrategy, Method: job.Method,
-		Verify: job.Verify, Attempts: job.Attempts, Events: make([]eventView, len(events)),
+func viewOne(found db.Followed, now time.Time) oneView {
+	return oneView{jobView: viewJob(found.Job, now), Progress: viewProgress(found.Progress)}
+}
+
+func viewProgress(p *db.RunProgress) *progressView {
+	if p == nil {
+		return nil
 	}
-	for i, e := range events {
-		view.Events[i] = eventView{e.Seq, e.Kind, e.Message, e.Payload, e.CreatedAt.UTC()}
+	return &progressView{
+		Worker: p.Worker, Phase: orNull(p.Phase), FilesDone: p.FilesDone, FilesTotal: p.FilesTotal,
+		BytesDone: p.BytesDone, BytesTotal: p.BytesTotal, BytesPerSecond: p.BytesPerSecond,
+		EtaSeconds: orNull(p.SecondsLeft), UpdatedAt: p.UpdatedAt.UTC(),
+	}
+}
+
+func viewDetail(found db.Followed, now time.Time) detailView {
+	job := found.Job
+	view := detailView{
+		oneView: viewOne(found, now), RequestedStrategy: job.RequestedStrategy, Method: job.Method,
+		Verify: job.Verify, Takeovers: job.Takeovers, Events: make([]eventView, len(found.Events)),
+	}
+	for i, e := range found.Events {
+		view.Events[i] = viewEvent(e)
 	}
 	return view
+}
+
+func viewEvent(e db.JobEvent) eventView {
+	return eventView{e.Seq, e.Kind, e.Message, e.Payload, e.CreatedAt.UTC()}
 }
 
 func viewError(job db.Job) *errorView {
@@ -98,6 +140,15 @@ func viewError(job db.Job) *errorView {
 	return view
 }
 
+// orNull makes null of a zero that stands for what is not known.
+func orNull[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
 func orEmpty(s *string) string {
 	if s == nil {
 		return ""
@@ -107,19 +158,25 @@ func orEmpty(s *string) string {
 
 // durationSeconds counts the latest run, so far where it goes on. A job that went back to the queue has no run.
 func durationSeconds(job db.Job, now time.Time) *float64 {
-	if job.StartedAt == nil || job.Status == transfer.Pending {
+	if !hasRun(job) {
 		return nil
 	}
 	d := seconds(endOr(job, now).Sub(*job.StartedAt))
 	return &d
 }
 
-// queuedSeconds counts from the job's creation to the start of its latest run, or to its end or to now if it has none.
+// queuedSeconds counts from when a person last queued the job to the start of its latest run, or to its end or to now if it
+// has none.
 func queuedSeconds(job db.Job, now time.Time) float64 {
-	if job.StartedAt == nil || job.Status == transfer.Pending {
-		return seconds(endOr(job, now).Sub(job.CreatedAt))
+	if !hasRun(job) {
+		return seconds(endOr(job, now).Sub(job.QueuedAt))
 	}
-	return seconds(job.StartedAt.Sub(job.CreatedAt))
+	return seconds(job.StartedAt.Sub(job.QueuedAt))
+}
+
+// hasRun leaves out what ran before an operator queued the job again: started_at stays until the next run.
+func hasRun(job db.Job) bool {
+	return job.StartedAt != nil && job.Status != transfer.Pending && !job.StartedAt.Before(job.QueuedAt)
 }
 
 func endOr(job db.Job, now time.Time) time.Time {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,7 +10,6 @@ import (
 
 	"github.com/ketter/ketter/db"
 	"github.com/ketter/ketter/engine/failure"
-	"github.com/ketter/ketter/engine/transfer"
 )
 
 // createJob records a job. Whether its paths exist is for the worker to find: they are its host's, not this one's.
@@ -21,21 +21,47 @@ func (a *api) createJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	spec, err := parseSpec(members)
+	submission, err := parseSubmission(members)
 	if err != nil {
 		return err
 	}
-	if err := checkPaths(spec, a.AllowedRoots); err != nil {
+	if err := checkPaths(submission.Spec, a.AllowedRoots); err != nil {
 		return err
 	}
-	job, _, err := a.Submitter.Submit(c.Request.Context(), transfer.Submission{
-		Spec: spec, Queue: transfer.DefaultQueue, Priority: transfer.DefaultPriority,
-	})
+	if submission.IdempotencyKey, err = idempotencyKey(c.Request.Header); err != nil {
+		return err
+	}
+	job, created, err := a.Submitter.Submit(c.Request.Context(), submission)
 	if err != nil {
 		return err
+	}
+	status := http.StatusOK // asked for before, under the same key
+	if created {
+		status = http.StatusCreated
 	}
 	c.Header("Location", fmt.Sprintf("/jobs/%d", job.ID))
-	writeJSON(c, http.StatusCreated, viewJob(job, a.Now()))
+	writeJSON(c, status, viewJob(job, a.Now()))
+	return nil
+}
+
+func (a *api) cancelJob(c *gin.Context) error { return a.operate(c, a.Operator.Cancel) }
+
+func (a *api) retryJob(c *gin.Context) error { return a.operate(c, a.Operator.Retry) }
+
+// operate answers with the job as the operator's request leaves it.
+func (a *api) operate(c *gin.Context, do func(context.Context, int64) (db.Job, error)) error {
+	id, err := jobID(c)
+	if err != nil {
+		return err
+	}
+	if err := readNothing(c.Writer, c.Request); err != nil {
+		return err
+	}
+	job, err := do(c.Request.Context(), id)
+	if err != nil {
+		return unknownJob(id, err)
+	}
+	writeJSON(c, http.StatusOK, viewJob(job, a.Now()))
 	return nil
 }
 
@@ -90,11 +116,11 @@ func (a *api) showJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	job, err := a.Jobs.Job(c.Request.Context(), id)
+	found, err := a.Jobs.JobWithProgress(c.Request.Context(), id)
 	if err != nil {
 		return unknownJob(id, err)
 	}
-	writeJSON(c, http.StatusOK, viewJob(job, a.Now()))
+	writeJSON(c, http.StatusOK, viewOne(found, a.Now()))
 	return nil
 }
 
@@ -103,11 +129,11 @@ func (a *api) showDetail(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	job, events, err := a.Jobs.JobWithEvents(c.Request.Context(), id)
+	found, err := a.Jobs.Follow(c.Request.Context(), id, 0, db.AllEvents)
 	if err != nil {
 		return unknownJob(id, err)
 	}
-	writeJSON(c, http.StatusOK, viewDetail(job, events, a.Now()))
+	writeJSON(c, http.StatusOK, viewDetail(found, a.Now()))
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -19,11 +20,14 @@ const (
 	codeBodyTooLarge         failure.Code = "body_too_large"
 	codeUnsupportedMediaType failure.Code = "unsupported_media_type"
 	codeDatabaseUnavailable  failure.Code = "database_unavailable"
+	codeNoMoreStreams        failure.Code = "no_more_streams"
 )
 
 // ownCodes returns the codes that failure's table doesn't know.
 func ownCodes() []failure.Code {
-	return []failure.Code{codeNotFound, codeMethodNotAllowed, codeBodyTooLarge, codeUnsupportedMediaType, codeDatabaseUnavailable}
+	return []failure.Code{
+		codeNotFound, codeMethodNotAllowed, codeBodyTooLarge, codeUnsupportedMediaType, codeDatabaseUnavailable, codeNoMoreStreams,
+	}
 }
 
 // meaning returns what follows from a code in an answer.
@@ -40,7 +44,11 @@ func meaning(code failure.Code) (status int, title, hint string) {
 			"Send it with curl -H 'Content-Type: application/json'."
 	case codeDatabaseUnavailable:
 		return http.StatusServiceUnavailable, "The database does not answer",
-			"GET /readyz says when it is back. If you were submitting a job, look for it in GET /jobs before you submit it again."
+			"GET /readyz says when it is back. A job that was submitted with an Idempotency-Key can be submitted again; " +
+				"without one, look for it in GET /jobs first."
+	case codeNoMoreStreams:
+		return http.StatusServiceUnavailable, "No more live streams can be opened now",
+			"Close some that nobody looks at, or ask for GET /jobs/{id} now and then. A new stream may be had later."
 	case failure.Internal:
 		return code.HTTPStatus(), code.Title(), "The API's log holds the whole error under this request_id."
 	}
@@ -84,13 +92,22 @@ func failureOf(err error) *failure.Error {
 	var known *failure.Error
 	switch {
 	case errors.As(err, &known) && known.Code != failure.Internal:
-		return &failure.Error{Code: known.Code, Path: known.Path, Message: known.Sentence(), Hint: known.Hint}
+		return &failure.Error{Code: known.Code, Path: known.Path, Message: withFullStop(known), Hint: known.Hint}
 	case errors.Is(err, db.ErrNotFound):
 		return failure.New(codeNotFound, "", "There is no such job.")
 	case known != nil, refusedByDatabase(err):
 		return failure.New(failure.Internal, "", "Something went wrong inside Ketter.")
 	}
 	return failure.New(codeDatabaseUnavailable, "", "The database does not answer. Try again in a few seconds.")
+}
+
+// withFullStop is the failure's sentence as one that stands alone. One about a path may end with it, and stays as it is.
+func withFullStop(f *failure.Error) string {
+	sentence := f.Sentence()
+	if f.Path == "" && !strings.HasSuffix(sentence, ".") {
+		sentence += "."
+	}
+	return sentence
 }
 
 // refusedByDatabase tells a database that answered, and refused a statement, from one that can't be worked with. The

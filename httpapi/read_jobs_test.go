@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ketter/ketter/engine/transfer"
 )
 
 func noon() time.Time { return time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC) }
@@ -140,6 +142,8 @@ func TestReadsRefuseWhatTheyDoNotKnow(t *testing.T) {
 		"/stats/jobs-history?limit=1000":       "from 1 to 500",
 		"/jobs/1?verbose=1":                    "this route has none",
 		"/jobs/1/detail?events=no":             "this route has none",
+		"/jobs/1/events?after=3":               "this route has none",
+		"/jobs/x/events":                       "whole number",
 		"/jobs/x":                              "whole number",
 		"/jobs/0":                              "whole number",
 		"/jobs/-1":                             "whole number",
@@ -156,8 +160,10 @@ func TestReadsRefuseWhatTheyDoNotKnow(t *testing.T) {
 
 func TestUnknownJobIsNotFound(t *testing.T) {
 	f := setup(t)
-	for _, target := range []string{"/jobs/12", "/jobs/12/detail"} {
-		if p := f.get(target).isProblem(t, http.StatusNotFound, "not_found"); p.Detail != "There is no job 12." {
+	for target, method := range map[string]string{
+		"/jobs/12": "GET", "/jobs/12/detail": "GET", "/jobs/12/events": "GET", "/jobs/12/cancel": "POST", "/jobs/12/retry": "POST",
+	} {
+		if p := f.send(method, target, "").isProblem(t, http.StatusNotFound, "not_found"); p.Detail != "There is no job 12." {
 			t.Errorf("%s: %s", target, p.Detail)
 		}
 	}
@@ -179,10 +185,18 @@ func TestTimesCountTheRunApartFromTheWait(t *testing.T) {
 	f.start(again, at(10))
 	f.exec(`UPDATE jobs SET status = 'pending' WHERE id = $1`, again)
 	future := f.insert("copy", at(101)) // the database's clock is ahead of ours
+	retried := f.insert("copy", at(0))
+	f.start(retried, at(10))
+	f.exec(`UPDATE jobs SET status = 'cancelled', finished_at = $2 WHERE id = $1`, retried, at(20))
+	f.exec(`UPDATE jobs SET status = 'pending', finished_at = NULL, queued_at = $2 WHERE id = $1`, retried, at(70))
+	gone := f.insert("copy", at(0)) // cancelled, retried, and cancelled before it ran again
+	f.start(gone, at(10))
+	f.exec(`UPDATE jobs SET status = 'cancelled', queued_at = $2, finished_at = $3 WHERE id = $1`, gone, at(70), at(75))
 
 	none := -1.0
 	for id, want := range map[int64][2]float64{
 		waiting: {none, 100}, running: {40, 60}, done: {3.25, 90}, cancelled: {none, 20}, again: {none, 100}, future: {none, 0},
+		retried: {none, 30}, gone: {none, 5},
 	} {
 		var job jobAnswer
 		f.get(fmt.Sprintf("/jobs/%d", id)).into(t, http.StatusOK, &job)
@@ -204,9 +218,8 @@ func TestTimesCountTheRunApartFromTheWait(t *testing.T) {
 func TestDetailHoldsEventsInOrder(t *testing.T) {
 	f := setup(t)
 	id := f.insert("move", noon())
-	for seq, kind := range []string{"created", "started", "strategy_decision", "archive_created", "published", "finished"} {
-		f.exec(`INSERT INTO job_events (job_id, seq, kind, message, payload) VALUES ($1, $2, $3, 'It & <that> happened', '{"bytes": 9007199254740993}')`,
-			id, seq+1, kind)
+	for _, kind := range []transfer.EventKind{"created", "started", "strategy_decision", "archive_created", "published", "finished"} {
+		f.happen(id, kind)
 	}
 	f.start(id, noon())
 	f.succeed(id, "ZIP_FIRST", "archive", noon())
@@ -215,7 +228,7 @@ func TestDetailHoldsEventsInOrder(t *testing.T) {
 		RequestedStrategy string `json:"requested_strategy"`
 		Method            string `json:"method"`
 		Verify            string `json:"verify"`
-		Attempts          int    `json:"attempts"`
+		Takeovers         int    `json:"takeovers"`
 		Events            []struct {
 			Seq       int64            `json:"seq"`
 			Kind      string           `json:"kind"`

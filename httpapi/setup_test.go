@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/engine/transfer"
 	"github.com/ketter/ketter/httpapi"
 	"github.com/ketter/ketter/infra/testdb"
 	riverjobs "github.com/ketter/ketter/river_jobs"
@@ -44,7 +45,7 @@ func newFixture(t *testing.T) *fixture {
 	}
 	f := &fixture{t: t, store: store, client: client, log: &logBuffer{}}
 	f.options = httpapi.Options{
-		Submitter: client, Jobs: store, AllowedRoots: []string{"/data", "/mnt/nexis"}, Version: "v1.2.3",
+		Submitter: client, Operator: client, Jobs: store, AllowedRoots: []string{"/data", "/mnt/nexis"}, Version: "v1.2.3",
 		Logger: zerolog.New(f.log),
 	}
 	return f
@@ -149,6 +150,9 @@ type jobAnswer struct {
 	ID              int64    `json:"id"`
 	Mode            string   `json:"mode"`
 	Status          string   `json:"status"`
+	Queue           string   `json:"queue"`
+	Priority        int      `json:"priority"`
+	Attempts        int      `json:"attempts"`
 	Strategy        *string  `json:"strategy"`
 	SourcePath      string   `json:"source_path"`
 	DestinationPath string   `json:"destination_path"`
@@ -164,6 +168,19 @@ type jobAnswer struct {
 		Code, Message, Hint string
 		Path                *string
 	} `json:"error"`
+	Progress *progressAnswer `json:"progress"` // where a job is asked for by its id
+}
+
+type progressAnswer struct {
+	Worker         string   `json:"worker"`
+	Phase          *string  `json:"phase"`
+	FilesDone      int64    `json:"files_done"`
+	FilesTotal     int64    `json:"files_total"`
+	BytesDone      int64    `json:"bytes_done"`
+	BytesTotal     int64    `json:"bytes_total"`
+	BytesPerSecond float64  `json:"bytes_per_second"`
+	EtaSeconds     *float64 `json:"eta_seconds"`
+	UpdatedAt      string   `json:"updated_at"`
 }
 
 type pageAnswer struct {
@@ -200,7 +217,7 @@ func (f *fixture) nothingInserted() {
 func (f *fixture) insert(mode string, created time.Time) (id int64) {
 	f.t.Helper()
 	err := f.store.Pool().QueryRow(f.t.Context(),
-		`INSERT INTO jobs (mode, source_path, destination_path, created_at) VALUES ($1, '/data/s', '/data/d', $2) RETURNING id`,
+		`INSERT INTO jobs (mode, source_path, destination_path, created_at, queued_at) VALUES ($1, '/data/s', '/data/d', $2, $2) RETURNING id`,
 		mode, created).Scan(&id)
 	if err != nil {
 		f.t.Fatal(err)
@@ -218,6 +235,17 @@ func (f *fixture) succeed(id int64, strategy, method string, at time.Time) {
 	f.exec(`UPDATE jobs SET status = 'success', strategy = $2, method = $3, finished_at = $4 WHERE id = $1`, id, strategy, method, at)
 }
 
+// happen records an event.
+func (f *fixture) happen(id int64, kind transfer.EventKind) {
+	f.t.Helper()
+	_, err := db.New(f.store.Pool()).AddEvent(f.t.Context(), db.AddEventParams{
+		JobID: id, Kind: kind, Message: "It & <that> happened", Payload: []byte(`{"bytes": 9007199254740993}`),
+	})
+	if err != nil {
+		f.t.Error(err)
+	}
+}
+
 // brokenJobs is a store whose every answer is err.
 type brokenJobs struct {
 	err error
@@ -231,12 +259,14 @@ func (b brokenJobs) answer(ctx context.Context) error {
 	return b.err
 }
 
-func (b brokenJobs) Job(ctx context.Context, _ int64) (db.Job, error) { return db.Job{}, b.answer(ctx) }
-
-func (b brokenJobs) JobWithEvents(ctx context.Context, _ int64) (db.Job, []db.JobEvent, error) {
-	return db.Job{}, nil, b.answer(ctx)
-}
-
 func (b brokenJobs) Jobs(ctx context.Context, _ db.JobFilter) ([]db.Job, error) {
 	return nil, b.answer(ctx)
+}
+
+func (b brokenJobs) JobWithProgress(ctx context.Context, _ int64) (db.Followed, error) {
+	return db.Followed{}, b.answer(ctx)
+}
+
+func (b brokenJobs) Follow(ctx context.Context, _, _ int64, _ int32) (db.Followed, error) {
+	return db.Followed{}, b.answer(ctx)
 }

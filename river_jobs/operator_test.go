@@ -253,9 +253,9 @@ func TestTwoJobsWithOneDestination(t *testing.T) {
 	statuses := map[transfer.Status]int{}
 	for _, job := range []db.Job{one, two} {
 		eventually(t, "it ends", func() bool {
-			now, err := b.store.Job(t.Context(), job.ID)
+			f, err := b.store.JobWithProgress(t.Context(), job.ID)
 			must(t, err)
-			job = now
+			job = f.Job
 			return job.Status.Final()
 		})
 		statuses[job.Status]++

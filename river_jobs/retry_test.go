@@ -36,8 +36,9 @@ func TestWhenTheSuccessCannotBeCommitted(t *testing.T) {
 			b.start("w1")
 			submitted := b.submit(b.spec("take", c.mode, c.strategy))
 			b.awaitEvent(submitted.ID, transfer.EventRetryScheduled, 1)
-			job, events, err := b.store.JobWithEvents(t.Context(), submitted.ID)
+			f, err := b.store.Follow(t.Context(), submitted.ID, 0, db.AllEvents)
 			must(t, err)
+			job, events := f.Job, f.Events
 			if job.Status == transfer.Success || job.FinishedAt != nil || job.FilesCopied != 0 || slices.Contains(kinds(events), transfer.EventFinished) {
 				t.Errorf("the job is %s with %v", job.Status, kinds(events))
 			}

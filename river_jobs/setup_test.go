@@ -228,9 +228,9 @@ func (b *bench) await(id int64, status transfer.Status) (db.Job, []db.JobEvent) 
 	var job db.Job
 	var events []db.JobEvent
 	eventually(b.T, "job "+string(status), func() (is bool) {
-		var err error
-		job, events, err = b.store.JobWithEvents(b.Context(), id)
+		f, err := b.store.Follow(b.Context(), id, 0, db.AllEvents)
 		must(b.T, err)
+		job, events = f.Job, f.Events
 		if job.Status.Final() && job.Status != status {
 			b.Fatalf("the job is %s: %v", job.Status, text(job.ErrorMessage))
 		}

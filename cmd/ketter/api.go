@@ -11,8 +11,9 @@ import (
 	riverjobs "github.com/ketter/ketter/river_jobs"
 )
 
-// newAPI wires the API: what it reads, what it submits to, and what it needs to be ready.
-func (s services) newAPI(ctx context.Context, store *db.Store, redis *broker.Broker, client *riverjobs.Client) (http.Handler, error) {
+// newAPI wires the API: what it reads, what it submits to, what wakes its live streams, and what it needs to be ready.
+func (s services) newAPI(ctx context.Context, store *db.Store, redis *broker.Broker, client *riverjobs.Client,
+	hub *httpapi.Hub) (http.Handler, error) {
 	ui, err := client.NewUI("/riverui")
 	if err != nil {
 		return nil, fmt.Errorf("making River UI: %w", err)
@@ -21,7 +22,7 @@ func (s services) newAPI(ctx context.Context, store *db.Store, redis *broker.Bro
 		return nil, fmt.Errorf("starting River UI: %w", err)
 	}
 	return httpapi.New(httpapi.Options{
-		Submitter: client, Jobs: store, AllowedRoots: s.config.AllowedRoots, RiverUI: ui,
+		Submitter: client, Operator: client, Jobs: store, Streams: httpapi.Streams{Hub: hub, Stopping: ctx}, AllowedRoots: s.config.AllowedRoots, RiverUI: ui,
 		Version: version, Logger: s.logger,
 		Ready: []httpapi.Check{
 			{Name: "postgres", Required: true, Check: store.Ping},
@@ -36,6 +37,13 @@ func (s services) newAPI(ctx context.Context, store *db.Store, redis *broker.Bro
 			{Name: "workers", Check: func(ctx context.Context) error { return someWorker(ctx, redis) }},
 		},
 	}), nil
+}
+
+// passWakes tells the live streams of what Redis brings, until the broker has nothing more.
+func passWakes(wakes <-chan broker.Wake, hub *httpapi.Hub) {
+	for wake := range wakes {
+		hub.Wake(wake.JobID) // 0, of the zero Wake, is all
+	}
 }
 
 // someWorker fails when no worker's heartbeat is fresh: jobs are accepted then, and wait.

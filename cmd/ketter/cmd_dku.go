@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ketter/ketter/dku"
+	"github.com/ketter/ketter/httpapi/client"
 )
 
 func newDKUCommand() *cobra.Command {
@@ -23,7 +24,7 @@ EXIT STATUS
 			if err != nil {
 				return err
 			}
-			report := dku.Ask(cmd.Context(), "http://"+c.Listen)
+			report := dku.Ask(cmd.Context(), client.Base(c.Listen))
 			if err := report.Print(cmd.OutOrStdout()); err != nil {
 				return err
 			}

@@ -43,7 +43,7 @@ reads and writes only what is not proven yet.
 A folder of many small files is packed into one archive on the way (--strategy auto decides; the thresholds are
 KETTER_ZIP_THRESHOLD_FILES and KETTER_ZIP_THRESHOLD_AVG_SIZE_BYTES).
 
-` + exitStatuses(),
+` + exitStatuses(failure.Codes()...),
 		Example: `  1. Copy a session, proven by checksums:
      ketter transfer --from /mnt/nexis/ep101 --to /mnt/quantum/backup --mode copy
   2. Move a camera card, comparing sizes only:

@@ -49,7 +49,7 @@ Start with ` + "`ketter up`" + ` (everything in one process), or move one folder
 	root.Args = noArguments
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.AddCommand(newUpCommand(), newServeCommand(), newWorkerCommand(), newMigrateCommand(), newTransferCommand(),
-		newDKUCommand(), newConfigCommand(), newVersionCommand())
+		newJobsCommand(), newDKUCommand(), newConfigCommand(), newVersionCommand())
 	return root
 }
 
@@ -98,8 +98,7 @@ type exitError struct{ status int }
 func (e *exitError) Error() string { return fmt.Sprintf("exit status %d", e.status) }
 
 // exitStatuses is the EXIT STATUS section of a command's help, made of the failure codes' table.
-func exitStatuses() string {
-	codes := failure.Codes()
+func exitStatuses(codes ...failure.Code) string {
 	slices.SortFunc(codes, func(a, b failure.Code) int { return a.ExitStatus() - b.ExitStatus() })
 	var b strings.Builder
 	b.WriteString("EXIT STATUS\n   0  success\n")

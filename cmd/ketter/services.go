@@ -50,11 +50,16 @@ func (s services) run(ctx context.Context, ready func()) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if s.listener != nil {
 		// Before the worker starts: what fails here must not leave jobs running.
-		handler, err := s.newAPI(ctx, store, redis, client)
+		hub := httpapi.NewHub()
+		handler, err := s.newAPI(ctx, store, redis, client, hub)
 		if err != nil {
 			return err
 		}
 		group.Go(func() error { return httpapi.Serve(ctx, s.listener, handler, s.logger) })
+		group.Go(func() error {
+			passWakes(redis.Subscribe(ctx), hub)
+			return nil
+		})
 	}
 	if s.works {
 		group.Go(func() error {

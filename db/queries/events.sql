@@ -6,6 +6,3 @@ WITH numbered AS (
 INSERT INTO job_events (job_id, seq, kind, message, payload)
 SELECT id, event_seq, @kind, @message, @payload FROM numbered
 RETURNING seq;
-
--- name: ListEvents :many
-SELECT * FROM job_events WHERE job_id = @job_id ORDER BY seq;

@@ -1,0 +1,135 @@
+// Package client asks a running Ketter over HTTP. It stands on the failure codes alone, so that whoever uses it needs
+// neither database nor queue. docs/api.md is what it relies on.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/ketter/ketter/engine/failure"
+)
+
+// Unreachable is the code of an API that does not answer, or not as Ketter does.
+const Unreachable failure.Code = "api_unreachable"
+
+const (
+	deadline  = 30 * time.Second // for a request; the API itself gives up on its database after 10
+	maxAnswer = 16 << 20
+)
+
+// Client asks one API.
+type Client struct {
+	base string
+	http http.Client
+}
+
+// New makes a client of the API at base, as http://127.0.0.1:8000.
+func New(base string) (*Client, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, &failure.Error{
+			Code: failure.InvalidRequest, Message: fmt.Sprintf("%q is not the address of an API", base),
+			Hint: "Write it as http://127.0.0.1:8000.",
+		}
+	}
+	return &Client{base: strings.TrimRight(base, "/"), http: http.Client{
+		Timeout: deadline,
+		// Ketter never redirects these; who does is somebody else.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+// Base is the address to reach who listens at address, as 127.0.0.1:8000 or :8000.
+func Base(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "http://" + address
+	}
+	switch ip, _ := netip.ParseAddr(host); {
+	case host == "", ip == netip.IPv4Unspecified():
+		host = "127.0.0.1"
+	case ip == netip.IPv6Unspecified():
+		host = "::1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// Get asks for path and decodes the answer. An answer that reports an error is a *failure.Error with its code; any other is
+// decoded whatever its status, for /readyz says what it has to say with a 503.
+func (c *Client) Get(ctx context.Context, path string, answer any) error {
+	return c.do(ctx, http.MethodGet, path, nil, answer)
+}
+
+// Post is Get with a body; nil sends none.
+func (c *Client) Post(ctx context.Context, path string, body, answer any) error {
+	var sent io.Reader
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		sent = bytes.NewReader(encoded)
+	}
+	return c.do(ctx, http.MethodPost, path, sent, answer)
+}
+
+func (c *Client) do(ctx context.Context, method, path string, body io.Reader, answer any) error {
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return err
+	}
+	if method == http.MethodPost {
+		request.Header.Set("Content-Type", "application/json") // without a body too: the API insists
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return c.unreachable(ctx, "does not answer", err)
+	}
+	defer response.Body.Close()
+	received, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return c.unreachable(ctx, "broke off its answer", err)
+	}
+	return c.decode(response, received, answer)
+}
+
+func (c *Client) decode(response *http.Response, received []byte, answer any) error {
+	mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	if mediaType == "application/problem+json" {
+		var p struct {
+			Code               failure.Code
+			Detail, Hint, Path string
+		}
+		if json.Unmarshal(received, &p) == nil && p.Code != "" {
+			return &failure.Error{Code: p.Code, Message: p.Detail, Hint: p.Hint, Path: p.Path}
+		}
+	}
+	if mediaType != "application/json" || json.Unmarshal(received, answer) != nil {
+		return c.failed(fmt.Sprintf("%s does not answer as Ketter does (%s)", c.base, response.Status), nil)
+	}
+	return nil
+}
+
+func (c *Client) unreachable(ctx context.Context, what string, err error) error {
+	if ctx.Err() != nil { // the caller gave up
+		return fmt.Errorf("asking %s: %w", c.base, ctx.Err())
+	}
+	return c.failed(fmt.Sprintf("%s %s: %v", c.base, what, err), err)
+}
+
+func (c *Client) failed(sentence string, err error) error {
+	return &failure.Error{
+		Code: Unreachable, Message: sentence, Err: err,
+		Hint: "Is it running (`ketter up`, or `ketter serve`), and is this its address?",
+	}
+}
