@@ -179,8 +179,9 @@ func wantOK(t *testing.T, response answer) {
 func table(head string, fill func(row func(format string, values ...any))) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, head)
-	fill(func(format string, values ...any) { fmt.Fprintf(w, format+"\n", values...) })
-	_ = w.Flush() // to memory
+	text := head + "\n"
+	fill(func(format string, values ...any) { text += fmt.Sprintf(format+"\n", values...) })
+	_, _ = w.Write([]byte(text)) // to memory
+	_ = w.Flush()
 	return b.String()
 }

@@ -74,7 +74,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if o.dir, err = os.MkdirTemp(o.dir, "ketter-bench-jobs-"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(o.dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(o.dir)) }()
 	if err := makeSource(o.dir); err != nil {
 		return err
 	}
