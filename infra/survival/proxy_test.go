@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -18,6 +19,7 @@ type proxy struct {
 	listener net.Listener // nil while connections are refused
 	links    map[*link]bool
 	open     chan struct{} // closed while bytes pass
+	kept     atomic.Int64  // what waits for that
 
 	all sync.WaitGroup
 }
@@ -101,12 +103,15 @@ func (p *proxy) pass(l *link, from, to *net.TCPConn) {
 		p.mu.Lock()
 		open := p.open
 		p.mu.Unlock()
+		p.kept.Add(1)
 		select {
 		case <-open:
+			_, err = to.Write(buffer[:n])
 		case <-l.gone:
-			return
+			err = net.ErrClosed
 		}
-		if _, err := to.Write(buffer[:n]); err != nil {
+		p.kept.Add(-1)
+		if err != nil {
 			return
 		}
 	}
@@ -171,5 +176,26 @@ func (p *proxy) restore() {
 	}
 	if p.listener == nil {
 		p.listen()
+	}
+}
+
+// delivered waits until what was kept back has gone on.
+func (p *proxy) delivered() {
+	p.Helper()
+	for deadline := time.Now().Add(time.Minute); p.kept.Load() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.Fatal("nobody takes what was kept back")
+		}
+	}
+}
+
+func (p *proxy) swallows() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.open:
+		return false
+	default:
+		return true
 	}
 }

@@ -1,0 +1,308 @@
+package survival
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ketter/ketter/engine/failure"
+	"github.com/ketter/ketter/engine/transfer"
+)
+
+// ordeal is three workers, each with a network of its own, many jobs, and what is done to them.
+type ordeal struct {
+	*bench
+	rng     *rand.Rand
+	victims []*victim
+	jobs    []*tortured
+	deeds   []string
+}
+
+// victim is a worker; what is done to it once is undone the next time.
+type victim struct {
+	name    string
+	network *proxy
+	url     string // of the database, by way of that
+	process *process
+	frozen  bool
+}
+
+// tortured is a job, and what was where before it.
+type tortured struct {
+	order
+	id     int64
+	source picture
+	there  picture      // under the final name already
+	doomed failure.Code // what it must end with unless it is cancelled; "" for those that can succeed
+}
+
+// After whatever happens, in whatever order, every file is where its job's status says, once, and nothing else is left.
+func TestTortureOfJobs(t *testing.T) {
+	t.Parallel()
+	o := newOrdeal(t)
+	rounds, jobs := either(12, 100), either(24, 200)
+	for n := range rounds {
+		for len(o.jobs) < jobs*(n+1)/rounds {
+			o.add()
+		}
+		o.strike()
+	}
+	o.relieve()
+	o.finish(either(4*time.Minute, 30*time.Minute))
+	for _, j := range o.jobs {
+		o.verify(j)
+	}
+	o.nothingElse()
+	o.Logf("%s", o.summary())
+}
+
+func newOrdeal(t *testing.T) *ordeal {
+	t.Helper()
+	o := &ordeal{bench: setup(t), rng: seeded(t)}
+	o.lease, o.beat, o.softStop = 2*time.Second, 400*time.Millisecond, 100*time.Millisecond
+	o.env = []string{"KETTER_MAX_TAKEOVERS=1000"}
+	o.serve()
+	for n := range 3 {
+		v := &victim{name: fmt.Sprintf("w%d", n+1), network: newProxy(t, o.url)}
+		v.url = v.network.to(o.url)
+		v.process = o.worker(v.name, "DB_URL="+v.url)
+		o.victims = append(o.victims, v)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("what was done:\n%s", strings.Join(o.deeds, "\n"))
+		}
+	})
+	return o
+}
+
+// add submits a job: half of them are moves, some can't succeed.
+func (o *ordeal) add() {
+	o.Helper()
+	n := len(o.jobs)
+	from := o.from
+	if o.rng.IntN(4) == 0 { // where a move may be a rename
+		from = filepath.Join(filepath.Dir(o.to), "near")
+	}
+	name := fmt.Sprintf("job %d", n)
+	j := &tortured{order: order{Source: filepath.Join(from, name), Destination: filepath.Join(o.to, fmt.Sprintf("place %d", n%4)),
+		Mode: both[n%2], Strategy: []transfer.Strategy{transfer.Auto, transfer.Direct, transfer.ZipFirst}[o.rng.IntN(3)]}}
+	o.plantTree(name, 20+o.rng.IntN(40), o.rng.IntN(4), 4<<20)
+	if from != o.from {
+		must(o.T, os.MkdirAll(from, 0o755))
+		must(o.T, os.CopyFS(j.Source, os.DirFS(filepath.Join(o.from, name))))
+		must(o.T, os.RemoveAll(filepath.Join(o.from, name)))
+	}
+	switch o.rng.IntN(12) {
+	case 0:
+		j.doomed = failure.DestinationExists
+		must(o.T, os.MkdirAll(filepath.Join(j.final(), "mine"), 0o755))
+	case 1:
+		j.doomed = failure.SourceNotFound
+		must(o.T, os.RemoveAll(j.Source))
+	}
+	j.source, j.there = o.contentOf(j.Source), o.contentOf(j.final())
+	j.id = o.submit(j.order)
+	o.jobs = append(o.jobs, j)
+}
+
+// strike does one deed at a random moment, when its victim has something to do, if it soon has.
+func (o *ordeal) strike() {
+	o.Helper()
+	v, j := o.victims[o.rng.IntN(len(o.victims))], o.jobs[o.rng.IntN(len(o.jobs))]
+	deed, pause := o.rng.IntN(9), time.Duration(o.rng.IntN(250))*time.Millisecond
+	for deadline := time.Now().Add(500 * time.Millisecond); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if ask[bool](o.bench, "SELECT EXISTS (SELECT FROM job_runs WHERE worker = $1)", v.name) {
+			break
+		}
+	}
+	time.Sleep(pause)
+	o.deeds = append(o.deeds, time.Now().UTC().Format("15:04:05.000 ")+o.do(deed, v, j))
+}
+
+func (o *ordeal) do(deed int, v *victim, j *tortured) string {
+	o.Helper()
+	switch deed {
+	case 0, 1:
+		return o.killOrStart(v)
+	case 2:
+		return o.freezeOrThaw(v)
+	case 3:
+		v.network.cut()
+		return "cut the connections of " + v.name
+	case 4:
+		return o.swallowOrRestore(v)
+	case 5:
+		return o.restart(v)
+	case 6, 7:
+		_, err := o.cancel(j.id)
+		o.refusedOrDone(err)
+		return fmt.Sprintf("cancelled job %d: %v", j.id, err)
+	default:
+		_, err := o.retry(j.id)
+		o.refusedOrDone(err)
+		return fmt.Sprintf("retried job %d: %v", j.id, err)
+	}
+}
+
+func (o *ordeal) refusedOrDone(err error) {
+	o.Helper()
+	if err != nil && failure.CodeOf(err) != failure.JobState {
+		o.Errorf("an operator was told: %v", err)
+	}
+}
+
+func (o *ordeal) killOrStart(v *victim) string {
+	o.Helper()
+	if v.process.alive() {
+		v.process.kill()
+		v.frozen = false
+		return "killed " + v.name
+	}
+	v.process = o.start(v.name, "worker", "DB_URL="+v.url) // with a network that may not let it begin
+	return "started " + v.name
+}
+
+func (o *ordeal) freezeOrThaw(v *victim) string {
+	o.Helper()
+	switch {
+	case v.frozen:
+		v.process.thaw()
+		v.frozen = false
+		return "thawed " + v.name
+	case v.process.alive():
+		v.frozen = v.process.freeze()
+		return "froze " + v.name
+	}
+	return o.killOrStart(v)
+}
+
+func (o *ordeal) swallowOrRestore(v *victim) string {
+	o.Helper()
+	if !v.network.swallows() {
+		v.network.swallow()
+		return "split the network of " + v.name
+	}
+	how := "mended"
+	if o.rng.IntN(2) == 0 {
+		how = "cut and mended"
+		v.network.cut()
+	}
+	v.network.restore()
+	return how + " the network of " + v.name
+}
+
+// restart is an upgrade: SIGTERM, and another process when the first has ended, or is made to.
+func (o *ordeal) restart(v *victim) string {
+	o.Helper()
+	if !v.process.alive() || v.frozen {
+		return o.killOrStart(v)
+	}
+	v.process.signal(syscall.SIGTERM)
+	select {
+	case <-v.process.gone:
+	case <-time.After(3 * time.Second): // its database may be out of reach
+		v.process.kill()
+	}
+	v.process = o.start(v.name, "worker", "DB_URL="+v.url)
+	return "restarted " + v.name
+}
+
+// relieve lets all workers work again. One that was frozen last has lost its leases by then.
+func (o *ordeal) relieve() {
+	o.Helper()
+	time.Sleep(o.lease)
+	for _, v := range o.victims {
+		v.network.restore()
+		if v.frozen {
+			o.freezeOrThaw(v)
+		}
+		if !v.process.alive() {
+			o.killOrStart(v)
+		}
+	}
+	o.deeds = append(o.deeds, time.Now().UTC().Format("15:04:05.000 ")+"relieved all")
+}
+
+// finish waits for all jobs.
+func (o *ordeal) finish(within time.Duration) {
+	o.Helper()
+	deadline := time.Now().Add(within)
+	for _, j := range o.jobs {
+		for !o.job(j.id).Status.Final() {
+			if time.Now().After(deadline) {
+				o.Fatalf("%v is stuck:\n%s", j, o.told(j.id))
+			}
+			for _, v := range o.victims { // one that was started without a network gives up
+				if !v.process.alive() {
+					o.killOrStart(v)
+				}
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	o.settled(time.Until(deadline))
+}
+
+// verify compares what is where with what the job's status says.
+func (o *ordeal) verify(j *tortured) {
+	o.Helper()
+	before := o.Failed()
+	job := o.job(j.id)
+	code := failure.Code("")
+	if job.ErrorCode != nil {
+		code = *job.ErrorCode
+	}
+	what := fmt.Sprintf("job %d, %v, %s %s", j.id, j, job.Status, code)
+	source, arrived := o.contentOf(j.Source), o.contentOf(j.final())
+	switch {
+	case job.Status == transfer.Success:
+		if j.doomed != "" {
+			o.Errorf("%s should be %s", what, j.doomed)
+		}
+		o.arrived(j.order, j.source)
+	case code == failure.SourceNotRemoved:
+		o.same(what+": its result", j.source, arrived)
+		for name, is := range source {
+			if is != j.source[name] {
+				o.Errorf("%s: %q at the source is %q", what, name, is)
+			}
+		}
+	case job.Status == transfer.Cancelled, job.Status == transfer.Failed && code == j.doomed:
+		o.same(what+": its source", j.source, source)
+		o.same(what+": its destination", j.there, arrived)
+	default:
+		o.Errorf("%s", what)
+	}
+	if o.Failed() && !before {
+		o.Logf("%s", o.told(j.id))
+	}
+}
+
+// nothingElse looks for what no job has to do with.
+func (o *ordeal) nothingElse() {
+	o.Helper()
+	known := map[string]bool{}
+	for _, j := range o.jobs {
+		known[j.final()], known[j.Source] = true, true
+	}
+	for _, pattern := range []string{o.to + "/*/*", o.to + "/*/.*", o.from + "/*", filepath.Dir(o.to) + "/near/*"} {
+		found, err := filepath.Glob(pattern)
+		must(o.T, err)
+		for _, path := range found {
+			if !known[path] {
+				o.Errorf("nobody asked for %s", path)
+			}
+		}
+	}
+}
+
+func (o *ordeal) summary() string {
+	return strings.Join(o.list(o.Context(), `SELECT status || coalesce(' ' || error_code, '') || ': ' || count(*) || ' jobs, ' ||
+		sum(attempts) || ' attempts, ' || sum(takeovers) || ' takeovers' FROM jobs GROUP BY status, error_code ORDER BY 1`), "; ")
+}
