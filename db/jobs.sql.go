@@ -9,12 +9,13 @@ import (
 	"context"
 
 	"github.com/ketter/ketter/engine/transfer"
+	"time"
 )
 
 const createJob = `-- name: CreateJob :one
-INSERT INTO jobs (mode, source_path, destination_path, requested_strategy, verify)
-VALUES ($1, $2, $3, $4, $5)
-RETURNING id
+INSERT INTO jobs (mode, source_path, destination_path, requested_strategy, verify, queue, priority)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+RETURNING id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at
 `
 
 type CreateJobParams struct {
@@ -23,23 +24,58 @@ type CreateJobParams struct {
 	DestinationPath   string
 	RequestedStrategy transfer.Strategy
 	Verify            transfer.Verify
+	Queue             string
+	Priority          int16
 }
 
-func (q *Queries) CreateJob(ctx context.Context, arg CreateJobParams) (int64, error) {
+func (q *Queries) CreateJob(ctx context.Context, arg CreateJobParams) (Job, error) {
 	row := q.db.QueryRow(ctx, createJob,
 		arg.Mode,
 		arg.SourcePath,
 		arg.DestinationPath,
 		arg.RequestedStrategy,
 		arg.Verify,
+		arg.Queue,
+		arg.Priority,
 	)
-	var id int64
-	err := row.Scan(&id)
-	return id, err
+	var i Job
+	err := row.Scan(
+		&i.ID,
+		&i.Mode,
+		&i.Status,
+		&i.SourcePath,
+		&i.DestinationPath,
+		&i.SourcePortal,
+		&i.DestinationPortal,
+		&i.RequestedStrategy,
+		&i.Verify,
+		&i.Strategy,
+		&i.Method,
+		&i.FilesCopied,
+		&i.BytesCopied,
+		&i.Attempts,
+		&i.RiverJobID,
+		&i.EventSeq,
+		&i.PublishIntent,
+		&i.CancelRequestedAt,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.StartedAt,
+		&i.FinishedAt,
+		&i.ErrorCode,
+		&i.ErrorMessage,
+		&i.ErrorPath,
+		&i.ErrorHint,
+		&i.Queue,
+		&i.Priority,
+		&i.Takeovers,
+		&i.QueuedAt,
+	)
+	return i, err
 }
 
 const getJob = `-- name: GetJob :one
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint FROM jobs WHERE id = $1
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at FROM jobs WHERE id = $1
 `
 
 func (q *Queries) GetJob(ctx context.Context, id int64) (Job, error) {
@@ -72,7 +108,32 @@ func (q *Queries) GetJob(ctx context.Context, id int64) (Job, error) {
 		&i.ErrorMessage,
 		&i.ErrorPath,
 		&i.ErrorHint,
+		&i.Queue,
+		&i.Priority,
+		&i.Takeovers,
+		&i.QueuedAt,
 	)
+	return i, err
+}
+
+const getKey = `-- name: GetKey :one
+SELECT request_sha256, job_id FROM idempotency_keys WHERE key = $1 AND created_at > now() - $2::interval
+`
+
+type GetKeyParams struct {
+	Key  string
+	Kept time.Duration
+}
+
+type GetKeyRow struct {
+	RequestSha256 []byte
+	JobID         int64
+}
+
+func (q *Queries) GetKey(ctx context.Context, arg GetKeyParams) (GetKeyRow, error) {
+	row := q.db.QueryRow(ctx, getKey, arg.Key, arg.Kept)
+	var i GetKeyRow
+	err := row.Scan(&i.RequestSha256, &i.JobID)
 	return i, err
 }
 
@@ -88,7 +149,7 @@ func (q *Queries) Installation(ctx context.Context) (string, error) {
 }
 
 const listJobs = `-- name: ListJobs :many
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint FROM jobs
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at FROM jobs
 WHERE ($1::text IS NULL OR status = $1)
   AND ($2::text IS NULL OR mode = $2)
   AND ($3::text IS NULL OR strategy = $3)
@@ -148,6 +209,10 @@ func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]Job, erro
 			&i.ErrorMessage,
 			&i.ErrorPath,
 			&i.ErrorHint,
+			&i.Queue,
+			&i.Priority,
+			&i.Takeovers,
+			&i.QueuedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -157,6 +222,32 @@ func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]Job, erro
 		return nil, err
 	}
 	return items, nil
+}
+
+const lockKey = `-- name: LockKey :exec
+SELECT pg_advisory_xact_lock(hashtextextended('ketter idempotency key ' || $1::text, 0))
+`
+
+// LockKey makes those who submit under one key wait for each other, until their transactions end.
+func (q *Queries) LockKey(ctx context.Context, key string) error {
+	_, err := q.db.Exec(ctx, lockKey, key)
+	return err
+}
+
+const setKey = `-- name: SetKey :exec
+INSERT INTO idempotency_keys (key, request_sha256, job_id) VALUES ($1, $2, $3)
+ON CONFLICT (key) DO UPDATE SET request_sha256 = excluded.request_sha256, job_id = excluded.job_id, created_at = now()
+`
+
+type SetKeyParams struct {
+	Key           string
+	RequestSha256 []byte
+	JobID         int64
+}
+
+func (q *Queries) SetKey(ctx context.Context, arg SetKeyParams) error {
+	_, err := q.db.Exec(ctx, setKey, arg.Key, arg.RequestSha256, arg.JobID)
+	return err
 }
 
 const setRiverJob = `-- name: SetRiverJob :exec

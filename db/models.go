@@ -39,6 +39,10 @@ type Job struct {
 	ErrorMessage      *string
 	ErrorPath         *string
 	ErrorHint         *string
+	Queue             string
+	Priority          int16
+	Takeovers         int32
+	QueuedAt          time.Time
 }
 
 type JobEvent struct {

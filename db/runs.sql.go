@@ -15,7 +15,8 @@ import (
 )
 
 const cancelJob = `-- name: CancelJob :execrows
-UPDATE jobs SET status = 'cancelled', finished_at = now() WHERE id = $1 AND status = 'running'
+UPDATE jobs SET status = 'cancelled', finished_at = now(), cancel_requested_at = coalesce(cancel_requested_at, now())
+WHERE id = $1 AND status IN ('running', 'pending')
 `
 
 func (q *Queries) CancelJob(ctx context.Context, id int64) (int64, error) {
@@ -30,7 +31,7 @@ const claimJob = `-- name: ClaimJob :one
 UPDATE jobs
 SET status = 'running', started_at = now(), attempts = attempts + 1
 WHERE id = $1 AND status = 'pending' AND river_job_id = $2
-RETURNING id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint
+RETURNING id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at
 `
 
 type ClaimJobParams struct {
@@ -69,7 +70,44 @@ func (q *Queries) ClaimJob(ctx context.Context, arg ClaimJobParams) (Job, error)
 		&i.ErrorMessage,
 		&i.ErrorPath,
 		&i.ErrorHint,
+		&i.Queue,
+		&i.Priority,
+		&i.Takeovers,
+		&i.QueuedAt,
 	)
+	return i, err
+}
+
+const clearPublishIntent = `-- name: ClearPublishIntent :exec
+UPDATE jobs SET publish_intent = NULL WHERE id = $1
+`
+
+func (q *Queries) ClearPublishIntent(ctx context.Context, id int64) error {
+	_, err := q.db.Exec(ctx, clearPublishIntent, id)
+	return err
+}
+
+const endExpiredRun = `-- name: EndExpiredRun :one
+DELETE FROM job_runs
+WHERE job_id = $1 AND run_token = $2 AND lease_expires_at < now()
+RETURNING worker, extract(epoch FROM now() - renewed_at)::double precision AS silent_seconds
+`
+
+type EndExpiredRunParams struct {
+	JobID    int64
+	RunToken string
+}
+
+type EndExpiredRunRow struct {
+	Worker        string
+	SilentSeconds float64
+}
+
+// EndExpiredRun drops a run whose lease has expired, unless it was renewed meanwhile.
+func (q *Queries) EndExpiredRun(ctx context.Context, arg EndExpiredRunParams) (EndExpiredRunRow, error) {
+	row := q.db.QueryRow(ctx, endExpiredRun, arg.JobID, arg.RunToken)
+	var i EndExpiredRunRow
+	err := row.Scan(&i.Worker, &i.SilentSeconds)
 	return i, err
 }
 
@@ -87,11 +125,40 @@ func (q *Queries) EndRun(ctx context.Context, arg EndRunParams) error {
 	return err
 }
 
+const expiredRuns = `-- name: ExpiredRuns :many
+SELECT job_id, run_token FROM job_runs WHERE lease_expires_at < now() LIMIT 100
+`
+
+type ExpiredRunsRow struct {
+	JobID    int64
+	RunToken string
+}
+
+func (q *Queries) ExpiredRuns(ctx context.Context) ([]ExpiredRunsRow, error) {
+	rows, err := q.db.Query(ctx, expiredRuns)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ExpiredRunsRow
+	for rows.Next() {
+		var i ExpiredRunsRow
+		if err := rows.Scan(&i.JobID, &i.RunToken); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const failJob = `-- name: FailJob :execrows
 UPDATE jobs
 SET status = 'failed', finished_at = now(),
     error_code = $1, error_message = $2, error_path = $3, error_hint = $4
-WHERE id = $5 AND status = 'running'
+WHERE id = $5 AND status IN ('running', 'pending')
 `
 
 type FailJobParams struct {
@@ -116,42 +183,97 @@ func (q *Queries) FailJob(ctx context.Context, arg FailJobParams) (int64, error)
 	return result.RowsAffected(), nil
 }
 
-const forgetRun = `-- name: ForgetRun :exec
-DELETE FROM job_runs WHERE job_id = $1
-`
-
-// ForgetRun ends whichever run a job had, so that its token holds no longer.
-func (q *Queries) ForgetRun(ctx context.Context, jobID int64) error {
-	_, err := q.db.Exec(ctx, forgetRun, jobID)
-	return err
-}
-
-const leaseExpired = `-- name: LeaseExpired :one
-SELECT NOT EXISTS (SELECT FROM job_runs WHERE job_id = $1 AND lease_expires_at > now())
-`
-
-// LeaseExpired reports whether a running job has nobody who runs it, by the database's clock.
-func (q *Queries) LeaseExpired(ctx context.Context, jobID int64) (bool, error) {
-	row := q.db.QueryRow(ctx, leaseExpired, jobID)
-	var not_exists bool
-	err := row.Scan(&not_exists)
-	return not_exists, err
-}
-
 const lockJob = `-- name: LockJob :one
-SELECT status, river_job_id FROM jobs WHERE id = $1 FOR UPDATE
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at FROM jobs WHERE id = $1 FOR UPDATE
 `
 
-type LockJobRow struct {
-	Status     transfer.Status
-	RiverJobID *int64
+func (q *Queries) LockJob(ctx context.Context, id int64) (Job, error) {
+	row := q.db.QueryRow(ctx, lockJob, id)
+	var i Job
+	err := row.Scan(
+		&i.ID,
+		&i.Mode,
+		&i.Status,
+		&i.SourcePath,
+		&i.DestinationPath,
+		&i.SourcePortal,
+		&i.DestinationPortal,
+		&i.RequestedStrategy,
+		&i.Verify,
+		&i.Strategy,
+		&i.Method,
+		&i.FilesCopied,
+		&i.BytesCopied,
+		&i.Attempts,
+		&i.RiverJobID,
+		&i.EventSeq,
+		&i.PublishIntent,
+		&i.CancelRequestedAt,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.StartedAt,
+		&i.FinishedAt,
+		&i.ErrorCode,
+		&i.ErrorMessage,
+		&i.ErrorPath,
+		&i.ErrorHint,
+		&i.Queue,
+		&i.Priority,
+		&i.Takeovers,
+		&i.QueuedAt,
+	)
+	return i, err
 }
 
-func (q *Queries) LockJob(ctx context.Context, id int64) (LockJobRow, error) {
-	row := q.db.QueryRow(ctx, lockJob, id)
-	var i LockJobRow
-	err := row.Scan(&i.Status, &i.RiverJobID)
+const lockJobUnlessBusy = `-- name: LockJobUnlessBusy :one
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at FROM jobs WHERE id = $1 FOR UPDATE SKIP LOCKED
+`
+
+func (q *Queries) LockJobUnlessBusy(ctx context.Context, id int64) (Job, error) {
+	row := q.db.QueryRow(ctx, lockJobUnlessBusy, id)
+	var i Job
+	err := row.Scan(
+		&i.ID,
+		&i.Mode,
+		&i.Status,
+		&i.SourcePath,
+		&i.DestinationPath,
+		&i.SourcePortal,
+		&i.DestinationPortal,
+		&i.RequestedStrategy,
+		&i.Verify,
+		&i.Strategy,
+		&i.Method,
+		&i.FilesCopied,
+		&i.BytesCopied,
+		&i.Attempts,
+		&i.RiverJobID,
+		&i.EventSeq,
+		&i.PublishIntent,
+		&i.CancelRequestedAt,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.StartedAt,
+		&i.FinishedAt,
+		&i.ErrorCode,
+		&i.ErrorMessage,
+		&i.ErrorPath,
+		&i.ErrorHint,
+		&i.Queue,
+		&i.Priority,
+		&i.Takeovers,
+		&i.QueuedAt,
+	)
 	return i, err
+}
+
+const mayLeaveStaging = `-- name: MayLeaveStaging :exec
+INSERT INTO job_stagings (job_id) VALUES ($1) ON CONFLICT DO NOTHING
+`
+
+func (q *Queries) MayLeaveStaging(ctx context.Context, jobID int64) error {
+	_, err := q.db.Exec(ctx, mayLeaveStaging, jobID)
+	return err
 }
 
 const releaseJob = `-- name: ReleaseJob :execrows
@@ -174,37 +296,102 @@ func (q *Queries) ReleaseJob(ctx context.Context, arg ReleaseJobParams) (int64, 
 	return result.RowsAffected(), nil
 }
 
-const renewRun = `-- name: RenewRun :execrows
-UPDATE job_runs
-SET lease_expires_at = now() + $1::interval,
-    phase = $2, files_done = $3, files_total = $4, bytes_done = $5, bytes_total = $6
-WHERE job_id = $7 AND run_token = $8
+const renewRuns = `-- name: RenewRuns :many
+WITH asked AS (
+    SELECT unnest($1::bigint[]) AS job_id, unnest($2::uuid[]) AS run_token,
+           unnest($3::text[]) AS phase, unnest($4::bigint[]) AS files_done,
+           unnest($5::bigint[]) AS files_total, unnest($6::bigint[]) AS bytes_done,
+           unnest($7::bigint[]) AS bytes_total, unnest($8::double precision[]) AS bytes_per_second,
+           unnest($9::double precision[]) AS seconds_left
+), free AS (
+    SELECT r.job_id FROM job_runs r JOIN asked a ON a.job_id = r.job_id AND a.run_token = r.run_token
+    FOR UPDATE OF r SKIP LOCKED
+), renewed AS (
+    UPDATE job_runs r
+    SET lease_expires_at = now() + $10::interval, renewed_at = now(), phase = a.phase,
+        files_done = a.files_done, files_total = a.files_total, bytes_done = a.bytes_done, bytes_total = a.bytes_total,
+        bytes_per_second = a.bytes_per_second, seconds_left = a.seconds_left
+    FROM asked a, free f
+    WHERE f.job_id = r.job_id AND a.job_id = r.job_id AND a.run_token = r.run_token
+    RETURNING r.job_id
+)
+SELECT r.run_token, EXISTS (SELECT FROM renewed n WHERE n.job_id = r.job_id) AS renewed,
+       (j.cancel_requested_at IS NOT NULL)::boolean AS cancel_requested
+FROM asked a JOIN job_runs r ON a.job_id = r.job_id AND a.run_token = r.run_token JOIN jobs j ON j.id = r.job_id
 `
 
-type RenewRunParams struct {
-	Lease      time.Duration
-	Phase      string
-	FilesDone  int64
-	FilesTotal int64
-	BytesDone  int64
-	BytesTotal int64
-	JobID      int64
-	RunToken   string
+type RenewRunsParams struct {
+	JobIds      []int64
+	RunTokens   []string
+	Phases      []string
+	FilesDone   []int64
+	FilesTotal  []int64
+	BytesDone   []int64
+	BytesTotal  []int64
+	Rates       []float64
+	SecondsLeft []float64
+	Lease       time.Duration
 }
 
-// RenewRun extends the lease and records progress. It touches job_runs only, so that a job's own row is not rewritten
-// every few seconds.
-func (q *Queries) RenewRun(ctx context.Context, arg RenewRunParams) (int64, error) {
-	result, err := q.db.Exec(ctx, renewRun,
-		arg.Lease,
-		arg.Phase,
+type RenewRunsRow struct {
+	RunToken        string
+	Renewed         bool
+	CancelRequested bool
+}
+
+// RenewRuns extends the leases of a worker's runs, and records their progress, in one statement. It touches job_runs only,
+// so that a job's own row is not rewritten every few seconds. It returns the runs that still own their jobs; one whose row
+// is locked, by its own end or by a takeover, is not renewed, and is not waited for.
+func (q *Queries) RenewRuns(ctx context.Context, arg RenewRunsParams) ([]RenewRunsRow, error) {
+	rows, err := q.db.Query(ctx, renewRuns,
+		arg.JobIds,
+		arg.RunTokens,
+		arg.Phases,
 		arg.FilesDone,
 		arg.FilesTotal,
 		arg.BytesDone,
 		arg.BytesTotal,
-		arg.JobID,
-		arg.RunToken,
+		arg.Rates,
+		arg.SecondsLeft,
+		arg.Lease,
 	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RenewRunsRow
+	for rows.Next() {
+		var i RenewRunsRow
+		if err := rows.Scan(&i.RunToken, &i.Renewed, &i.CancelRequested); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const requestCancel = `-- name: RequestCancel :exec
+UPDATE jobs SET cancel_requested_at = now() WHERE id = $1
+`
+
+func (q *Queries) RequestCancel(ctx context.Context, id int64) error {
+	_, err := q.db.Exec(ctx, requestCancel, id)
+	return err
+}
+
+const retryJob = `-- name: RetryJob :execrows
+UPDATE jobs
+SET status = 'pending', attempts = 0, takeovers = 0, queued_at = now(), finished_at = NULL, cancel_requested_at = NULL,
+    files_copied = 0, bytes_copied = 0, error_code = NULL, error_message = NULL, error_path = NULL, error_hint = NULL
+WHERE id = $1 AND status IN ('failed', 'cancelled')
+`
+
+// RetryJob queues an ended job again, as if it were new; what its runs have recorded for recognising a publish stays.
+func (q *Queries) RetryJob(ctx context.Context, id int64) (int64, error) {
+	result, err := q.db.Exec(ctx, retryJob, id)
 	if err != nil {
 		return 0, err
 	}
@@ -262,6 +449,7 @@ func (q *Queries) SetStrategy(ctx context.Context, arg SetStrategyParams) error 
 const startRun = `-- name: StartRun :one
 INSERT INTO job_runs (job_id, worker, lease_expires_at)
 VALUES ($1, $2, now() + $3::interval)
+ON CONFLICT (job_id) DO NOTHING
 RETURNING run_token
 `
 
@@ -271,6 +459,7 @@ type StartRunParams struct {
 	Lease  time.Duration
 }
 
+// StartRun gives a job to a run. It takes no row when another has it, be it one that sweeps.
 func (q *Queries) StartRun(ctx context.Context, arg StartRunParams) (string, error) {
 	row := q.db.QueryRow(ctx, startRun, arg.JobID, arg.Worker, arg.Lease)
 	var run_token string
@@ -299,4 +488,17 @@ func (q *Queries) SucceedJob(ctx context.Context, arg SucceedJobParams) error {
 		arg.ID,
 	)
 	return err
+}
+
+const takeOverJob = `-- name: TakeOverJob :execrows
+UPDATE jobs SET status = 'pending', takeovers = takeovers + 1 WHERE id = $1 AND status = 'running'
+`
+
+// TakeOverJob gives back a job whose run ended without a word.
+func (q *Queries) TakeOverJob(ctx context.Context, id int64) (int64, error) {
+	result, err := q.db.Exec(ctx, takeOverJob, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

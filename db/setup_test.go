@@ -42,11 +42,12 @@ func scan[T any](t *testing.T, store *db.Store, sql string, args ...any) T {
 
 func create(t *testing.T, store *db.Store, mode transfer.Mode) int64 {
 	t.Helper()
-	id, err := db.New(store.Pool()).CreateJob(t.Context(), db.CreateJobParams{
+	job, err := db.New(store.Pool()).CreateJob(t.Context(), db.CreateJobParams{
 		Mode: mode, SourcePath: "/a", DestinationPath: "/b", RequestedStrategy: transfer.Auto, Verify: transfer.Checksum,
+		Queue: transfer.DefaultQueue, Priority: transfer.DefaultPriority,
 	})
 	must(t, err)
-	return id
+	return job.ID
 }
 
 // become changes the status and everything that has to change with it.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -96,15 +97,17 @@ func (s *Store) InTx(ctx context.Context, fn func(tx pgx.Tx, q *Queries) error) 
 }
 
 // InRun runs fn in a transaction that holds the job's row lock and has seen that the run still owns the job; if it does
-// not, ErrRunLost.
-func (s *Store) InRun(ctx context.Context, jobID int64, token string, fn func(tx pgx.Tx, q *Queries) error) error {
+// not, ErrRunLost. job is the row as it is then.
+func (s *Store) InRun(ctx context.Context, jobID int64, token string, fn func(tx pgx.Tx, q *Queries, job Job) error) error {
 	return s.InTx(ctx, func(tx pgx.Tx, q *Queries) error {
-		if _, err := q.LockJob(ctx, jobID); err != nil {
-			if errors.Is(err, pgx.ErrNoRows) {
-				return ErrRunLost
-			}
+		job, err := q.LockJob(ctx, jobID)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return ErrRunLost
+		}
+		if err != nil {
 			return err
 		}
+		// A statement of its own: it must see what was committed while the lock was waited for.
 		current, err := q.RunIsCurrent(ctx, RunIsCurrentParams{JobID: jobID, RunToken: token})
 		if err != nil {
 			return err
@@ -112,16 +115,49 @@ func (s *Store) InRun(ctx context.Context, jobID int64, token string, fn func(tx
 		if !current {
 			return ErrRunLost
 		}
-		return fn(tx, q)
+		return fn(tx, q, job)
 	})
 }
 
-// Renew extends a run's lease and records its progress; ErrRunLost if the run no longer owns the job.
-func (s *Store) Renew(ctx context.Context, renewal RenewRunParams) error {
-	rows, err := New(s.pool).RenewRun(ctx, renewal)
-	if err == nil && rows == 0 {
-		return ErrRunLost
+// RenewRuns extends the leases of runs and records their progress. It returns, by token, those that still own their jobs.
+func (s *Store) RenewRuns(ctx context.Context, renewal RenewRunsParams) (map[string]RenewRunsRow, error) {
+	rows, err := New(s.pool).RenewRuns(ctx, renewal)
+	if err != nil {
+		return nil, err
 	}
+	owning := make(map[string]RenewRunsRow, len(rows))
+	for _, row := range rows {
+		owning[row.RunToken] = row
+	}
+	return owning, nil
+}
+
+// ExpiredRuns are runs of whose workers nothing was heard for longer than their leases last.
+func (s *Store) ExpiredRuns(ctx context.Context) ([]ExpiredRunsRow, error) {
+	return New(s.pool).ExpiredRuns(ctx)
+}
+
+// UnsweptJobs are ended jobs that may have left a staging folder.
+func (s *Store) UnsweptJobs(ctx context.Context, which UnsweptJobsParams) ([]UnsweptJobsRow, error) {
+	return New(s.pool).UnsweptJobs(ctx, which)
+}
+
+// Swept records that a job has left nothing.
+func (s *Store) Swept(ctx context.Context, jobID int64) error { return New(s.pool).Swept(ctx, jobID) }
+
+// DeleteOldJobs deletes jobs that ended longer ago, with their events, and returns how many.
+func (s *Store) DeleteOldJobs(ctx context.Context, which DeleteOldJobsParams) (int64, error) {
+	return New(s.pool).DeleteOldJobs(ctx, which)
+}
+
+// DeleteOldEvents deletes the events of jobs that ended longer ago, and returns how many.
+func (s *Store) DeleteOldEvents(ctx context.Context, which DeleteOldEventsParams) (int64, error) {
+	return New(s.pool).DeleteOldEvents(ctx, which)
+}
+
+// DeleteOldKeys deletes idempotency keys that were set longer ago.
+func (s *Store) DeleteOldKeys(ctx context.Context, olderThan time.Duration) error {
+	_, err := New(s.pool).DeleteOldKeys(ctx, olderThan)
 	return err
 }
 

@@ -3,6 +3,7 @@ package db_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -60,7 +61,7 @@ func TestInRunRefusesAStaleToken(t *testing.T) {
 	store, _ := testdb.New(t)
 	id, token := createRun(t, store)
 	write := func(id int64, token string) error {
-		return store.InRun(t.Context(), id, token, func(_ pgx.Tx, q *db.Queries) error {
+		return store.InRun(t.Context(), id, token, func(_ pgx.Tx, q *db.Queries, _ db.Job) error {
 			_, err := q.AddEvent(t.Context(), db.AddEventParams{
 				JobID: id, Kind: transfer.EventVerified, Message: "m", Payload: []byte("{}"),
 			})
@@ -99,7 +100,7 @@ func TestInRunSeesATakeoverThatItWaitedFor(t *testing.T) {
 			return err
 		}
 		go func() {
-			written <- store.InRun(context.WithoutCancel(t.Context()), id, token, func(tx pgx.Tx, _ *db.Queries) error {
+			written <- store.InRun(context.WithoutCancel(t.Context()), id, token, func(pgx.Tx, *db.Queries, db.Job) error {
 				t.Error("the stale run writes")
 				return nil
 			})
@@ -108,7 +109,7 @@ func TestInRunSeesATakeoverThatItWaitedFor(t *testing.T) {
 			return scan[bool](t, store, `SELECT EXISTS (SELECT FROM pg_stat_activity
 				WHERE datname = current_database() AND wait_event_type = 'Lock')`)
 		})
-		if err := q.ForgetRun(t.Context(), id); err != nil {
+		if err := q.EndRun(t.Context(), db.EndRunParams{JobID: id, RunToken: token}); err != nil {
 			return err
 		}
 		_, err := q.StartRun(t.Context(), db.StartRunParams{JobID: id, Worker: "other", Lease: time.Hour})
@@ -120,30 +121,42 @@ func TestInRunSeesATakeoverThatItWaitedFor(t *testing.T) {
 	}
 }
 
-func TestRenewIsTheRunsAlone(t *testing.T) {
+// One statement renews what is ours, leaves the rest alone, and waits for nobody.
+func TestRenewalsAreTheRunsAlone(t *testing.T) {
 	t.Parallel()
 	store, _ := testdb.New(t)
-	id, token := createRun(t, store)
+	mine, myToken := createRun(t, store)
+	lost, lostToken := createRun(t, store)
+	locked, lockedToken := createRun(t, store)
 	exec(t, store, "UPDATE job_runs SET lease_expires_at = now() - interval '1 s'")
-	expired := func() bool {
-		gone, err := db.New(store.Pool()).LeaseExpired(t.Context(), id)
-		must(t, err)
-		return gone
+	exec(t, store, "UPDATE job_runs SET run_token = gen_random_uuid() WHERE job_id = $1", lost)
+	exec(t, store, "UPDATE jobs SET cancel_requested_at = now() WHERE id = $1", locked)
+	renewal := db.RenewRunsParams{Lease: time.Hour, JobIds: []int64{mine, lost, locked}, RunTokens: []string{myToken, lostToken, lockedToken},
+		Phases: []string{"copying", "", ""}, FilesDone: []int64{3, 0, 0}, FilesTotal: []int64{0, 0, 0}, BytesDone: []int64{0, 0, 0},
+		BytesTotal: []int64{9, 0, 0}, Rates: []float64{1.5, 0, 0}, SecondsLeft: []float64{7, 0, 0}}
+	err := store.InTx(t.Context(), func(tx pgx.Tx, _ *db.Queries) error {
+		if _, err := tx.Exec(t.Context(), "SELECT FROM job_runs WHERE job_id = $1 FOR UPDATE", locked); err != nil {
+			return err
+		}
+		owning, err := store.RenewRuns(t.Context(), renewal)
+		want := map[string]db.RenewRunsRow{
+			myToken:     {RunToken: myToken, Renewed: true},
+			lockedToken: {RunToken: lockedToken, CancelRequested: true},
+		}
+		if !maps.Equal(owning, want) {
+			t.Errorf("owning %v, want %v", owning, want)
+		}
+		return err
+	})
+	must(t, err)
+	runs, err := store.ExpiredRuns(t.Context())
+	must(t, err)
+	if len(runs) != 2 || slices.ContainsFunc(runs, func(r db.ExpiredRunsRow) bool { return r.JobID == mine }) {
+		t.Errorf("expired: %v", runs)
 	}
-	if !expired() {
-		t.Error("the lease has not expired")
-	}
-	renewal := db.RenewRunParams{JobID: id, RunToken: token, Lease: time.Hour, Phase: "copying", FilesDone: 3, BytesTotal: 9}
-	must(t, store.Renew(t.Context(), renewal))
-	if expired() {
-		t.Error("the lease was not renewed")
-	}
-	if n := scan[int](t, store, "SELECT count(*) FROM job_runs WHERE phase = 'copying' AND files_done = 3 AND bytes_total = 9"); n != 1 {
-		t.Error("the progress was not recorded")
-	}
-	must(t, db.New(store.Pool()).ForgetRun(t.Context(), id))
-	if err := store.Renew(t.Context(), renewal); !errors.Is(err, db.ErrRunLost) {
-		t.Errorf("a run that was taken over renews: %v", err)
+	if got := scan[string](t, store, "SELECT concat_ws(' ', phase, files_done, bytes_total, bytes_per_second, seconds_left) FROM job_runs WHERE job_id = $1",
+		mine); got != "copying 3 9 1.5 7" {
+		t.Errorf("the progress is %s", got)
 	}
 }
 

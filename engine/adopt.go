@@ -41,9 +41,12 @@ type earlierRun struct {
 }
 
 // inherit takes over the staging of earlier runs, so that none of them can publish any more.
-func (r *run) inherit(leavings []staging.Leaving) (*earlier, error) {
+func (r *run) inherit(ctx context.Context, leavings []staging.Leaving) (*earlier, error) {
 	if len(leavings) == 0 {
 		return nil, nil
+	}
+	if err := r.watch.beforeInherit(ctx); err != nil {
+		return nil, err
 	}
 	e := &earlier{stage: r.stage, epoch: r.holds.Epoch}
 	for _, l := range leavings {
@@ -61,7 +64,19 @@ func (r *run) inherit(leavings []staging.Leaving) (*earlier, error) {
 			return e, failure.AtDestination("take over an earlier run", r.spec.Destination, err)
 		}
 	}
+	if err := r.nonePublishes(ctx); err != nil {
+		return e, err
+	}
 	return e, failure.AtDestination("read an earlier run", r.spec.Destination, e.open())
+}
+
+// nonePublishes takes back an earlier run's intent, now that the run can't publish any more what it had built. A rename is
+// not kept from coming true by that.
+func (r *run) nonePublishes(ctx context.Context) error {
+	if r.spec.Intent == nil || r.spec.Intent.Method == transfer.Rename {
+		return nil
+	}
+	return r.watch.notPublished(ctx)
 }
 
 func (e *earlier) open() (err error) {

@@ -24,7 +24,10 @@ func (r *run) publish(ctx context.Context, parents *staging.Parents) error {
 		return err
 	}
 	inSteps, err := r.stage.Publish(r.source.Name)
-	if err != nil {
+	if errors.Is(err, fs.ErrExist) {
+		return r.takeBack(ctx, r.publishFailed(err))
+	}
+	if err != nil { // of a storage that is out of reach nobody can say whether it has renamed
 		return r.publishFailed(err)
 	}
 	r.published = true
@@ -55,7 +58,19 @@ func (r *run) pastReturn(ctx context.Context, intent transfer.Intent) error {
 	if err := r.watch.beforePublish(ctx, intent); err != nil {
 		return err
 	}
-	return ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return r.takeBack(ctx, err)
+	}
+	return nil
+}
+
+// takeBack adds to err that nothing was published after all. When that can't be recorded the intent stays, and a next run
+// looks whether it came true.
+func (r *run) takeBack(ctx context.Context, err error) error {
+	if recording := r.watch.notPublished(ctx); recording != nil {
+		return errors.Join(err, recording)
+	}
+	return err
 }
 
 func (r *run) publishFailed(err error) error {

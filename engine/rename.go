@@ -33,7 +33,10 @@ func (r *run) rename(ctx context.Context, parents *staging.Parents) (bool, error
 	}
 	err = r.source.Parent.Rename(r.source.Name, r.destination, r.source.Name)
 	if onlyByCopy(err) {
-		return false, nil
+		return false, r.watch.notPublished(ctx)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return false, r.takeBack(ctx, r.publishFailed(err))
 	}
 	if errors.Is(err, fs.ErrNotExist) && r.spec.Intent != nil {
 		return false, staging.ErrPublished // or so it seems: a run that was past its return when this one began did it

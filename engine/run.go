@@ -175,7 +175,7 @@ func (r *run) deliver(ctx context.Context, s *site, parents *staging.Parents) (e
 			err = joinSweep(ctx, err, r.stage)
 		}
 	}()
-	if r.earlier, err = r.inherit(s.leavings); err != nil {
+	if r.earlier, err = r.inherit(ctx, s.leavings); err != nil {
 		return err
 	}
 	if err := r.fill(ctx); err != nil {

@@ -430,6 +430,10 @@ func (j *journal) Progress(p transfer.Progress) {
 	j.progress = p
 }
 
+func (j *journal) NotPublished(context.Context) error { return nil }
+
+func (j *journal) BeforeInherit(context.Context) error { return nil }
+
 func (j *journal) BeforePublish(_ context.Context, intent transfer.Intent) error {
 	defer j.enter()()
 	j.mu.Lock()

@@ -278,6 +278,10 @@ func (r *recorder) Progress(p transfer.Progress) {
 	fmt.Println("progress", p.Phase, p.FilesDone, p.BytesDone)
 }
 
+func (r *recorder) NotPublished(context.Context) error { return nil }
+
+func (r *recorder) BeforeInherit(context.Context) error { return nil }
+
 func (r *recorder) BeforePublish(_ context.Context, intent transfer.Intent) error {
 	r.count("intent")
 	if err := r.fence(); err != nil {

@@ -109,6 +109,18 @@ func (w *watch) event(ctx context.Context, kind transfer.EventKind, message stri
 	return w.obs.Event(ctx, transfer.Event{Kind: kind, Message: message, Figures: figures})
 }
 
+func (w *watch) notPublished(ctx context.Context) error {
+	w.busy.Lock()
+	defer w.busy.Unlock()
+	return w.obs.NotPublished(context.WithoutCancel(ctx))
+}
+
+func (w *watch) beforeInherit(ctx context.Context) error {
+	w.busy.Lock()
+	defer w.busy.Unlock()
+	return w.obs.BeforeInherit(ctx)
+}
+
 func (w *watch) beforePublish(ctx context.Context, intent transfer.Intent) error {
 	w.busy.Lock()
 	defer w.busy.Unlock()

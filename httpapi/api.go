@@ -14,7 +14,7 @@ import (
 
 // Submitter records a job and wakes a worker for it: both, or neither.
 type Submitter interface {
-	Submit(ctx context.Context, spec transfer.Spec) (db.Job, error)
+	Submit(ctx context.Context, submission transfer.Submission) (job db.Job, created bool, err error)
 }
 
 // Jobs reads jobs. A job that doesn't exist is db.ErrNotFound.

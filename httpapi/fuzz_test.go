@@ -16,9 +16,9 @@ import (
 // recorder keeps what would have been submitted.
 type recorder struct{ spec *transfer.Spec }
 
-func (r *recorder) Submit(_ context.Context, spec transfer.Spec) (db.Job, error) {
-	r.spec = &spec
-	return db.Job{ID: 1, Mode: spec.Mode, Status: transfer.Pending}, nil
+func (r *recorder) Submit(_ context.Context, submission transfer.Submission) (db.Job, bool, error) {
+	r.spec = &submission.Spec
+	return db.Job{ID: 1, Mode: submission.Spec.Mode, Status: transfer.Pending}, true, nil
 }
 
 // FuzzCreateJob: whatever is posted, the answer is a job or says what the caller did wrong, and what is submitted is fit

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ketter/ketter/db"
 	"github.com/ketter/ketter/engine/failure"
+	"github.com/ketter/ketter/engine/transfer"
 )
 
 // createJob records a job. Whether its paths exist is for the worker to find: they are its host's, not this one's.
@@ -27,7 +28,9 @@ func (a *api) createJob(c *gin.Context) error {
 	if err := checkPaths(spec, a.AllowedRoots); err != nil {
 		return err
 	}
-	job, err := a.Submitter.Submit(c.Request.Context(), spec)
+	job, _, err := a.Submitter.Submit(c.Request.Context(), transfer.Submission{
+		Spec: spec, Queue: transfer.DefaultQueue, Priority: transfer.DefaultPriority,
+	})
 	if err != nil {
 		return err
 	}

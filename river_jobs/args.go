@@ -1,7 +1,5 @@
 package riverjobs
 
-import "github.com/riverqueue/river"
-
 // maxAttempts is how often a job is tried before a transient failure becomes final.
 const maxAttempts = 8
 
@@ -12,8 +10,3 @@ type TransferArgs struct {
 
 // Kind names the args in River's tables; it is never changed, jobs in the queue bear it.
 func (TransferArgs) Kind() string { return "transfer" }
-
-// InsertOpts are River's defaults for a transfer.
-func (TransferArgs) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{MaxAttempts: maxAttempts}
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,7 +13,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ketter/ketter/db"
-	"github.com/ketter/ketter/engine/transfer"
 )
 
 // Publisher tells live listeners that a job has a new event. It must return at once, and what it can't deliver it drops:
@@ -21,12 +21,14 @@ type Publisher interface {
 	Publish(jobID, seq int64, kind string)
 }
 
-// Client submits jobs and, once a worker was added, works them.
+// Client submits, cancels and retries jobs and, made by NewWorker, works them.
 type Client struct {
-	store  *db.Store
-	river  *river.Client[pgx.Tx]
-	events Publisher
-	logger zerolog.Logger
+	store   *db.Store
+	river   *river.Client[pgx.Tx]
+	events  Publisher
+	logger  zerolog.Logger
+	worker  *transferWorker // nil: it only submits
+	stopped chan struct{}
 }
 
 // NewClient makes a client that submits jobs and never works any.
@@ -42,7 +44,7 @@ func NewWorker(store *db.Store, events Publisher, logger zerolog.Logger, options
 	workers := river.NewWorkers()
 	config := &river.Config{
 		Workers:           workers,
-		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: options.Concurrency}},
+		Queues:            map[string]river.QueueConfig{},
 		FetchCooldown:     5 * time.Millisecond, // pick-up within milliseconds; River's default costs 100
 		FetchPollInterval: 50 * time.Millisecond,
 		JobTimeout:        -1, // a healthy job may take hours; liveness is the lease's affair
@@ -50,11 +52,16 @@ func NewWorker(store *db.Store, events Publisher, logger zerolog.Logger, options
 		RescueStuckJobsAfter: 30 * time.Second,
 		SoftStopTimeout:      options.SoftStop,
 	}
+	for _, queue := range options.Queues {
+		config.Queues[queue] = river.QueueConfig{MaxWorkers: options.Concurrency}
+	}
 	client, err := newClient(store, events, logger, config)
 	if err != nil {
 		return nil, err
 	}
-	river.AddWorker(workers, &transferWorker{client: client, WorkerOptions: options})
+	client.worker = &transferWorker{client: client, WorkerOptions: options,
+		keeper: newKeeper(store, options.Lease, options.Beat, logger)}
+	river.AddWorker(workers, client.worker)
 	return client, nil
 }
 
@@ -65,16 +72,30 @@ func newClient(store *db.Store, events Publisher, logger zerolog.Logger, config 
 	if err != nil {
 		return nil, fmt.Errorf("making the River client: %w", err)
 	}
-	return &Client{store: store, river: riverClient, events: events, logger: logger}, nil
+	return &Client{store: store, river: riverClient, events: events, logger: logger, stopped: make(chan struct{})}, nil
 }
 
 // Start works jobs until ctx ends, then stops softly: see Stopped.
-func (c *Client) Start(ctx context.Context) error { return c.river.Start(ctx) }
+func (c *Client) Start(ctx context.Context) error {
+	if err := c.river.Start(ctx); err != nil {
+		return err
+	}
+	// Leases are kept until the last run has ended, which is after ctx.
+	keeping, endKeeping := context.WithCancel(context.WithoutCancel(ctx))
+	var chores sync.WaitGroup
+	chores.Go(func() { c.worker.keeper.run(keeping) })
+	chores.Go(func() { c.worker.reap(ctx) })
+	go func() {
+		<-c.river.Stopped()
+		endKeeping()
+		chores.Wait()
+		close(c.stopped)
+	}()
+	return nil
+}
 
 // Stopped is closed when every job has ended or was given back to the queue, after Start's context has ended.
-func (c *Client) Stopped() <-chan struct{} { return c.river.Stopped() }
+func (c *Client) Stopped() <-chan struct{} { return c.stopped }
 
-// published tells listeners of a committed event.
-func (c *Client) published(jobID, seq int64, kind transfer.EventKind) {
-	c.events.Publish(jobID, seq, string(kind))
-}
+// Running is how many jobs the worker runs at this moment.
+func (c *Client) Running() int { return c.worker.keeper.running() }

@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/ketter/ketter/db"
 	"github.com/ketter/ketter/engine/failure"
@@ -33,17 +30,23 @@ func (r *run) succeed(ctx context.Context, result transfer.Result) error {
 			"method": result.Method, "files": result.Files, "bytes": result.Bytes, "seconds": seconds(result.Elapsed),
 		},
 	}
-	return r.write(ctx, event, func(tx pgx.Tx, q *db.Queries) error {
-		err := q.SucceedJob(ctx, db.SucceedJobParams{
+	return r.record(ctx, func(t *jobTx) error {
+		err := t.q.SucceedJob(ctx, db.SucceedJobParams{
 			ID: r.job.ID, Method: &result.Method, FilesCopied: result.Files, BytesCopied: result.Bytes,
 		})
 		if err != nil {
 			return err
 		}
-		if err := q.EndRun(ctx, db.EndRunParams{JobID: r.job.ID, RunToken: r.token}); err != nil {
+		if err := t.event(ctx, event); err != nil {
 			return err
 		}
-		_, err = river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, r.riverJob)
+		if err := t.q.EndRun(ctx, db.EndRunParams{JobID: r.job.ID, RunToken: r.token}); err != nil {
+			return err
+		}
+		_, err = river.JobCompleteTx[*riverpgxv5.Driver](ctx, t.tx, r.riverJob)
+		if errors.Is(err, rivertype.ErrNotFound) {
+			return nil // somebody ended or deleted it; what became of the job is not for River to say
+		}
 		return err
 	})
 }
@@ -64,13 +67,13 @@ func (f fate) goesOn() bool { return f == goesOnElsewhere || f == isInterrupted 
 
 // fateAfter decides by the error and by why ctx, the run's own, ended.
 func (r *run) fateAfter(ctx context.Context, err error) fate {
-	f := failureOf(err)
+	f, cause := failureOf(err), context.Cause(ctx)
 	switch {
-	case errors.Is(err, db.ErrRunLost) || f.Code == failure.LeaseLost:
+	case errors.Is(err, db.ErrRunLost) || errors.Is(cause, errLeaseLost):
 		return goesOnElsewhere
-	case errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely), f.Code == failure.Cancelled && ctx.Err() == nil:
+	case errors.Is(cause, errCancelled), f.Code == failure.Cancelled && cause == nil:
 		return isCancelled
-	case ctx.Err() != nil:
+	case cause != nil:
 		return isInterrupted
 	case f.Code.Class() == failure.Permanent || r.job.Attempts >= maxAttempts:
 		return fails
@@ -81,33 +84,23 @@ func (r *run) fateAfter(ctx context.Context, err error) fate {
 
 // fail records what becomes of the job after an error and returns what River shall make of its own job.
 func (r *run) fail(ctx context.Context, err error) error {
-	recordCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	fate := r.fateAfter(ctx, err)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
-	switch r.fateAfter(ctx, err) {
+	switch fate {
 	case goesOnElsewhere:
 		r.logger.Warn().Err(err).Msg("lease_lost: the job goes on elsewhere")
 		return err
 	case isCancelled:
-		return r.finally(river.JobCancel(err), r.discarding(ctx, r.cancelled(recordCtx)))
+		return r.finally(ctx, river.JobCancel(err), r.cancelled)
 	case isInterrupted:
 		// River spends no attempt on an error that wraps context.Canceled, and neither do we.
-		return r.finally(fmt.Errorf("interrupted: %w", context.Canceled), r.interrupted(recordCtx))
+		return r.finally(ctx, fmt.Errorf("interrupted: %w", context.Canceled), r.interrupted)
 	case isTriedAgain:
-		return r.finally(err, r.retryLater(recordCtx, failureOf(err)))
+		return r.finally(ctx, err, func(ctx context.Context) (transfer.Status, error) { return r.retryLater(ctx, failureOf(err)) })
 	default:
-		return r.finally(river.JobCancel(err), r.discarding(ctx, r.failed(recordCtx, failureOf(err))))
+		return r.finally(ctx, river.JobCancel(err), func(ctx context.Context) (transfer.Status, error) { return r.failed(ctx, failureOf(err)) })
 	}
-}
-
-// discarding removes what runs of the job have kept for a next one, once it is recorded that there will be none.
-func (r *run) discarding(ctx context.Context, recording error) error {
-	if recording != nil {
-		return recording
-	}
-	if err := r.worker.Engine.Discard(context.WithoutCancel(ctx), r.spec); err != nil {
-		r.logger.Warn().Err(err).Msg("the job's staging folder could not be removed; it can be deleted by hand")
-	}
-	return nil
 }
 
 // failureOf is failure.From, save that a context's end without a code is no cancel: a time limit of our own (on the
@@ -120,65 +113,81 @@ func failureOf(err error) *failure.Error {
 	return &failure.Error{Code: failure.Internal, Err: err}
 }
 
-// finally returns what River shall see; when our own row could not be written, an error that River retries: the next
-// attempt finds the row as it is.
-func (r *run) finally(forRiver, recording error) error {
-	if recording == nil {
-		r.logger.Warn().Err(forRiver).Msg("job ended without success")
-		return forRiver
+// finally records the end and returns what River shall see; when our own row could not be written, an error that River
+// retries: the reaper gives the job back when the lease has expired.
+func (r *run) finally(ctx context.Context, forRiver error, record func(ctx context.Context) (transfer.Status, error)) error {
+	status, err := record(ctx)
+	if err != nil {
+		r.logger.Error().AnErr("cause", forRiver).Err(err).Msg("the job's end could not be recorded")
+		return err
 	}
-	r.logger.Error().AnErr("cause", forRiver).Err(recording).Msg("the job's end could not be recorded")
-	return recording
+	r.logger.Warn().Err(forRiver).Str("status", string(status)).Msg("job ended without success")
+	if status.Final() {
+		r.worker.sweepOwn(context.WithoutCancel(ctx), r.job.ID)
+	}
+	return forRiver
 }
 
-func (r *run) failed(ctx context.Context, f *failure.Error) error {
+func (r *run) failed(ctx context.Context, f *failure.Error) (transfer.Status, error) {
+	return r.end(ctx, transfer.Failed, errorEvent(f), func(q *db.Queries) (int64, error) { return q.FailJob(ctx, failedRow(r.job.ID, f)) })
+}
+
+// failedRow is what a failed job's row tells.
+func failedRow(id int64, f *failure.Error) db.FailJobParams {
 	code, message, path, hint := f.Code, printable(f.Sentence()), printable(f.Path), f.Advice()
-	return r.end(ctx, errorEvent(f), func(q *db.Queries) (int64, error) {
-		return q.FailJob(ctx, db.FailJobParams{
-			ID: r.job.ID, ErrorCode: &code, ErrorMessage: &message, ErrorPath: &path, ErrorHint: &hint,
-		})
-	})
+	return db.FailJobParams{ID: id, ErrorCode: &code, ErrorMessage: &message, ErrorPath: &path, ErrorHint: &hint}
 }
 
-func (r *run) cancelled(ctx context.Context) error {
-	event := transfer.Event{Kind: transfer.EventCancelled, Message: "Cancelled"}
-	return r.end(ctx, event, func(q *db.Queries) (int64, error) { return q.CancelJob(ctx, r.job.ID) })
+func (r *run) cancelled(ctx context.Context) (transfer.Status, error) {
+	return r.end(ctx, transfer.Cancelled, cancelledEvent(), func(q *db.Queries) (int64, error) { return q.CancelJob(ctx, r.job.ID) })
 }
 
-func (r *run) interrupted(ctx context.Context) error {
+func (r *run) interrupted(ctx context.Context) (transfer.Status, error) {
 	event := transfer.Event{
 		Kind:    transfer.EventRetryScheduled,
 		Message: r.worker.Name + " is shutting down; the next worker goes on",
 		Figures: transfer.Figures{"reason": "shutdown", "worker": r.worker.Name},
 	}
-	return r.end(ctx, event, func(q *db.Queries) (int64, error) {
+	return r.end(ctx, transfer.Pending, event, func(q *db.Queries) (int64, error) {
 		return q.ReleaseJob(ctx, db.ReleaseJobParams{ID: r.job.ID, AttemptCounts: false})
 	})
 }
 
-func (r *run) retryLater(ctx context.Context, f *failure.Error) error {
+func (r *run) retryLater(ctx context.Context, f *failure.Error) (transfer.Status, error) {
 	delay := retryDelay(r.riverJob.Attempt)
 	event := errorEvent(f)
 	event.Kind = transfer.EventRetryScheduled
 	event.Message = fmt.Sprintf("%s. Trying again in %s (attempt %d of %d)", event.Message, delay, r.job.Attempts+1, maxAttempts)
+	event.Figures["reason"] = "failure"
 	event.Figures["retry_seconds"] = delay.Seconds()
-	return r.end(ctx, event, func(q *db.Queries) (int64, error) {
+	event.Figures["retry_at"] = time.Now().Add(delay).UTC().Format(time.RFC3339)
+	return r.end(ctx, transfer.Pending, event, func(q *db.Queries) (int64, error) {
 		return q.ReleaseJob(ctx, db.ReleaseJobParams{ID: r.job.ID, AttemptCounts: true})
 	})
 }
 
-// end writes a run's last event, its job's new status, and drops the token.
-func (r *run) end(ctx context.Context, event transfer.Event, update func(q *db.Queries) (int64, error)) error {
-	return r.write(ctx, event, func(_ pgx.Tx, q *db.Queries) error {
-		rows, err := update(q)
+// end writes a run's last event, its job's new status, and drops the token. A job of which a cancel was requested meanwhile
+// is cancelled, whatever else would have become of it. It returns the status.
+func (r *run) end(ctx context.Context, status transfer.Status, event transfer.Event,
+	update func(q *db.Queries) (int64, error)) (transfer.Status, error) {
+	err := r.record(ctx, func(t *jobTx) error {
+		if t.job.CancelRequestedAt != nil {
+			status, event = transfer.Cancelled, cancelledEvent()
+			update = func(q *db.Queries) (int64, error) { return q.CancelJob(ctx, r.job.ID) }
+		}
+		if err := t.event(ctx, event); err != nil {
+			return err
+		}
+		rows, err := update(t.q)
 		if err == nil && rows == 0 {
 			err = db.ErrRunLost
 		}
 		if err != nil {
 			return err
 		}
-		return q.EndRun(ctx, db.EndRunParams{JobID: r.job.ID, RunToken: r.token})
+		return t.q.EndRun(ctx, db.EndRunParams{JobID: r.job.ID, RunToken: r.token})
 	})
+	return status, err
 }
 
 func errorEvent(f *failure.Error) transfer.Event {
@@ -187,22 +196,4 @@ func errorEvent(f *failure.Error) transfer.Event {
 		Message: printable(f.Sentence()),
 		Figures: transfer.Figures{"code": f.Code, "path": printable(f.Path), "hint": f.Advice()},
 	}
-}
-
-// printable makes any file name fit for a text column: bytes that are not UTF-8 become \xNN.
-func printable(s string) string {
-	if utf8.ValidString(s) {
-		return s
-	}
-	var b strings.Builder
-	for len(s) > 0 {
-		r, size := utf8.DecodeRuneInString(s)
-		if r == utf8.RuneError && size == 1 {
-			b.WriteString(`\x` + strconv.FormatUint(uint64(s[0])|0x100, 16)[1:])
-		} else {
-			b.WriteString(s[:size])
-		}
-		s = s[size:]
-	}
-	return b.String()
 }

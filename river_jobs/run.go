@@ -18,11 +18,19 @@ import (
 	"github.com/ketter/ketter/engine/transfer"
 )
 
+// Why a run was stopped from outside; these are causes of its context.
+var (
+	errInterrupted = fmt.Errorf("interrupted by the worker's end: %w", context.Canceled)
+	errCancelled   = failure.New(failure.Cancelled, "", "Cancelled")
+	errLeaseLost   = failure.New(failure.LeaseLost, "", "The lease could not be kept")
+)
+
 // run is one run of a job: the engine's observer, whose every write is fenced by the run's token.
 type run struct {
 	worker   *transferWorker
 	job      db.Job
 	token    string
+	asked    time.Duration // when its lease was asked for, by the keeper's clock
 	riverJob *river.Job[TransferArgs]
 	spec     transfer.Spec
 	logger   zerolog.Logger
@@ -33,28 +41,65 @@ type run struct {
 
 var _ transfer.Observer = (*run)(nil)
 
-// write runs fn in a fenced transaction, adds the event to it, and tells listeners after the commit.
-func (r *run) write(ctx context.Context, event transfer.Event, fn func(tx pgx.Tx, q *db.Queries) error) error {
-	var seq int64
-	err := r.inRun(ctx, func(tx pgx.Tx, q *db.Queries) (err error) {
-		if seq, err = addEvent(ctx, q, r.job.ID, event); err != nil {
-			return err
-		}
-		return fn(tx, q)
-	})
-	if err != nil {
-		return fmt.Errorf("recording %s: %w", event.Kind, err)
+// lease is the run's, which stop ends.
+func (r *run) lease(stop context.CancelCauseFunc) *lease {
+	return &lease{
+		jobID: r.job.ID, token: r.token, progress: r.latest,
+		cancel: func() { stop(errCancelled) },
+		lost:   func() { stop(errLeaseLost) },
 	}
-	r.worker.client.published(r.job.ID, seq, event.Kind)
-	return nil
 }
 
-// inRun is Store.InRun, tried again while the database can't be reached: hours of copying are not thrown away for a
-// failover of seconds. The context bounds it, which ends when the lease can't be renewed either.
-func (r *run) inRun(ctx context.Context, fn func(tx pgx.Tx, q *db.Queries) error) error {
+// heed waits until River's context ends, for the worker's shutdown or because the River job was cancelled, and stops the
+// run. It returns when ctx ends, too.
+func (r *run) heed(ctx context.Context, riverCtx context.Context, stop context.CancelCauseFunc) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-riverCtx.Done():
+	}
+	if !errors.Is(context.Cause(riverCtx), river.ErrJobCancelledRemotely) {
+		stop(errInterrupted)
+		return
+	}
+	switch err := r.cancelledThroughRiver(ctx); {
+	case err == nil:
+		stop(errCancelled)
+	case errors.Is(err, db.ErrRunLost): // who took the job over cancelled its River job
+		stop(errLeaseLost)
+	case failure.CodeOf(err) == failure.JobState:
+		r.logger.Warn().Msg("the River job was cancelled past the point of no return; the job finishes")
+	}
+}
+
+// cancelledThroughRiver makes a cancel of the River job one of the job's, if it isn't that already.
+func (r *run) cancelledThroughRiver(ctx context.Context) error {
+	return r.record(ctx, func(t *jobTx) error {
+		switch {
+		case t.job.CancelRequestedAt != nil:
+			return nil
+		case pastReturn(t.job):
+			return tooLate(t.job.ID)
+		}
+		return requestCancel(ctx, t, "Cancel requested, through River")
+	})
+}
+
+// record runs fn in a fenced transaction and tells listeners after the commit. It tries again while the database can't be
+// reached: hours of copying are not thrown away for a failover of seconds. The context bounds it, which ends when the lease
+// can't be renewed either.
+func (r *run) record(ctx context.Context, fn func(t *jobTx) error) error {
 	for {
-		err := r.worker.client.store.InRun(ctx, r.job.ID, r.token, fn)
-		if err == nil || !db.Unreachable(err) {
+		var t *jobTx
+		err := r.worker.client.store.InRun(ctx, r.job.ID, r.token, func(tx pgx.Tx, q *db.Queries, job db.Job) error {
+			t = &jobTx{tx: tx, q: q, job: job}
+			return fn(t)
+		})
+		if err == nil {
+			r.worker.client.tell(t)
+			return nil
+		}
+		if !db.Unreachable(err) {
 			return err
 		}
 		r.logger.Warn().Err(err).Msg("the database can't be reached; trying again")
@@ -68,7 +113,7 @@ func (r *run) inRun(ctx context.Context, fn func(tx pgx.Tx, q *db.Queries) error
 
 // Event records a step.
 func (r *run) Event(ctx context.Context, event transfer.Event) error {
-	return r.write(ctx, event, func(pgx.Tx, *db.Queries) error { return nil })
+	return r.record(ctx, func(t *jobTx) error { return t.event(ctx, event) })
 }
 
 // Progress keeps the latest figures for the next beat.
@@ -78,65 +123,45 @@ func (r *run) Progress(progress transfer.Progress) {
 	r.progress = progress
 }
 
+func (r *run) latest() transfer.Progress {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.progress
+}
+
 // BeforePublish is the point of no return: from here on a cancel comes too late.
 func (r *run) BeforePublish(ctx context.Context, intent transfer.Intent) error {
 	payload, err := json.Marshal(intent)
 	if err != nil {
 		return err
 	}
-	return r.inRun(ctx, func(_ pgx.Tx, q *db.Queries) error {
-		rows, err := q.SetPublishIntent(ctx, db.SetPublishIntentParams{ID: r.job.ID, PublishIntent: payload})
+	return r.record(ctx, func(t *jobTx) error {
+		rows, err := t.q.SetPublishIntent(ctx, db.SetPublishIntentParams{ID: r.job.ID, PublishIntent: payload})
 		if err == nil && rows == 0 {
-			err = failure.New(failure.Cancelled, "", "A cancel was requested")
+			err = errCancelled
 		}
 		return err
 	})
 }
 
+// NotPublished lets the job be cancelled again.
+func (r *run) NotPublished(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lastWords) // what it is called with may have no end
+	defer cancel()
+	return r.record(ctx, func(t *jobTx) error { return t.q.ClearPublishIntent(ctx, r.job.ID) })
+}
+
+// BeforeInherit asks whether the token holds still: a run that was stopped for a while must not take from its successor.
+func (r *run) BeforeInherit(ctx context.Context) error {
+	return r.record(ctx, func(*jobTx) error { return nil })
+}
+
 // decided records the planner's verdict.
 func (r *run) decided(ctx context.Context, plan planner.Plan) error {
-	return r.write(ctx, plan.Event(), func(_ pgx.Tx, q *db.Queries) error {
-		return q.SetStrategy(ctx, db.SetStrategyParams{ID: r.job.ID, Strategy: &plan.Strategy})
-	})
-}
-
-// keepLease renews the run's lease until ctx ends. When the lease is lost, or could expire before the next renewal, it
-// ends the run: from then on another worker may have the job.
-func (r *run) keepLease(ctx context.Context, end context.CancelCauseFunc) {
-	ticker := time.NewTicker(r.worker.Beat)
-	defer ticker.Stop()
-	// A beat is left for the I/O under way to end before another worker may begin.
-	safe := r.worker.Lease - r.worker.Beat
-	safeUntil := time.Now().Add(safe)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		case <-time.After(time.Until(safeUntil)):
+	return r.record(ctx, func(t *jobTx) error {
+		if err := t.q.SetStrategy(ctx, db.SetStrategyParams{ID: r.job.ID, Strategy: &plan.Strategy}); err != nil {
+			return err
 		}
-		asked := time.Now() // the lease counts from the database's now(), which is not before this
-		err := r.renew(ctx, safeUntil)
-		switch {
-		case err == nil:
-			safeUntil = asked.Add(safe)
-		case errors.Is(err, db.ErrRunLost), !time.Now().Before(safeUntil):
-			end(&failure.Error{Code: failure.LeaseLost, Op: "renew", Err: err})
-			return
-		default:
-			r.logger.Warn().Err(err).Msg("the lease could not be renewed; trying again")
-		}
-	}
-}
-
-func (r *run) renew(ctx context.Context, deadline time.Time) error {
-	ctx, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-	r.mu.Lock()
-	p := r.progress
-	r.mu.Unlock()
-	return r.worker.client.store.Renew(ctx, db.RenewRunParams{
-		JobID: r.job.ID, RunToken: r.token, Lease: r.worker.Lease, Phase: string(p.Phase),
-		FilesDone: p.FilesDone, FilesTotal: p.FilesTotal, BytesDone: p.BytesDone, BytesTotal: p.BytesTotal,
+		return t.event(ctx, plan.Event())
 	})
 }

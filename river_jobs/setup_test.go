@@ -81,6 +81,8 @@ type bench struct {
 	from, to string
 	engine   *engine.Engine
 	lease    time.Duration
+
+	maxTakeovers int
 }
 
 // zipAbove is after how many files the bench's engine packs.
@@ -92,7 +94,7 @@ func setup(t *testing.T) *bench {
 	store, _ := testdb.New(t)
 	root := t.TempDir()
 	b := &bench{T: t, store: store, events: &publisher{}, from: filepath.Join(root, "from"), to: filepath.Join(root, "to"),
-		lease: 30 * time.Second}
+		lease: 30 * time.Second, maxTakeovers: 5}
 	must(t, os.Mkdir(b.from, 0o755))
 	must(t, os.Mkdir(b.to, 0o755))
 	var err error
@@ -111,6 +113,7 @@ func (b *bench) start(name string) (stop func()) {
 	must(b.T, err)
 	worker, err := riverjobs.NewWorker(b.store, b.events, zerolog.New(zerolog.NewTestWriter(b.T)), riverjobs.WorkerOptions{
 		Name: name, Installation: installation, Engine: b.engine, Concurrency: 4,
+		Queues: []string{transfer.DefaultQueue}, MaxTakeovers: b.maxTakeovers,
 		SoftStop: 50 * time.Millisecond, Lease: b.lease, Beat: 50 * time.Millisecond,
 	})
 	must(b.T, err)
@@ -170,9 +173,16 @@ func (b *bench) spec(name string, mode transfer.Mode, strategy transfer.Strategy
 
 func (b *bench) submit(spec transfer.Spec) db.Job {
 	b.Helper()
-	job, err := b.client.Submit(b.Context(), spec)
+	job, created, err := b.client.Submit(b.Context(), submission(spec))
 	must(b.T, err)
+	if !created {
+		b.Error("the job was there already")
+	}
 	return job
+}
+
+func submission(spec transfer.Spec) transfer.Submission {
+	return transfer.Submission{Spec: spec, Queue: transfer.DefaultQueue, Priority: transfer.DefaultPriority}
 }
 
 // riverJob is what River says of a job.

@@ -1,50 +1,114 @@
 package riverjobs
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
 
 	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/transfer"
 )
 
-// Submit records a job and inserts the River job that wakes a worker for it: both, or neither. The spec's paths, mode,
-// strategy and verify are used; they have been validated.
-func (c *Client) Submit(ctx context.Context, spec transfer.Spec) (db.Job, error) {
-	var job db.Job
-	var seq int64
-	err := c.store.InTx(ctx, func(tx pgx.Tx, q *db.Queries) error {
-		id, err := q.CreateJob(ctx, db.CreateJobParams{
-			Mode:              spec.Mode,
-			SourcePath:        spec.Source,
-			DestinationPath:   spec.Destination,
-			RequestedStrategy: spec.Strategy,
-			Verify:            spec.Verify,
-		})
+// keysKept is for how long an idempotency key stands for its submission.
+const keysKept = 24 * time.Hour
+
+// Submit records a job and inserts the River job that wakes a worker for it: both, or neither. Under an idempotency key
+// that was used before for the very same it makes nothing, and returns the job there is and false; for something else it
+// fails with failure.IdempotencyKeyReused.
+func (c *Client) Submit(ctx context.Context, submission transfer.Submission) (job db.Job, created bool, err error) {
+	var t *jobTx
+	err = c.store.InTx(ctx, func(tx pgx.Tx, q *db.Queries) error {
+		t = &jobTx{tx: tx, q: q}
+		earlier, err := submittedBefore(ctx, q, submission)
 		if err != nil {
 			return err
 		}
-		inserted, err := c.river.InsertTx(ctx, tx, TransferArgs{JobID: id}, nil)
-		if err != nil {
-			return err
+		if created = earlier == nil; created {
+			return c.create(ctx, t, submission)
 		}
-		if err := q.SetRiverJob(ctx, db.SetRiverJobParams{ID: id, RiverJobID: &inserted.Job.ID}); err != nil {
-			return err
-		}
-		if seq, err = addEvent(ctx, q, id, createdEvent(spec)); err != nil {
-			return err
-		}
-		job, err = q.GetJob(ctx, id)
+		t.job, err = q.GetJob(ctx, *earlier)
 		return err
 	})
 	if err != nil {
-		return db.Job{}, fmt.Errorf("submitting a job: %w", err)
+		return db.Job{}, false, fmt.Errorf("submitting a job: %w", err)
 	}
-	c.published(job.ID, seq, transfer.EventCreated)
-	return job, nil
+	c.tell(t)
+	return t.job, created, nil
+}
+
+func (c *Client) create(ctx context.Context, t *jobTx, s transfer.Submission) (err error) {
+	t.job, err = t.q.CreateJob(ctx, db.CreateJobParams{
+		Mode:              s.Spec.Mode,
+		SourcePath:        s.Spec.Source,
+		DestinationPath:   s.Spec.Destination,
+		RequestedStrategy: s.Spec.Strategy,
+		Verify:            s.Spec.Verify,
+		Queue:             s.Queue,
+		Priority:          s.Priority,
+	})
+	if err != nil {
+		return err
+	}
+	if s.IdempotencyKey != "" {
+		if err := t.q.SetKey(ctx, db.SetKeyParams{Key: s.IdempotencyKey, RequestSha256: digest(s), JobID: t.job.ID}); err != nil {
+			return err
+		}
+	}
+	if err := c.wake(ctx, t); err != nil {
+		return err
+	}
+	return t.event(ctx, createdEvent(s.Spec))
+}
+
+// wake inserts a River job for a pending job, and makes it the one that may run it.
+func (c *Client) wake(ctx context.Context, t *jobTx) error {
+	inserted, err := c.river.InsertTx(ctx, t.tx, TransferArgs{JobID: t.job.ID},
+		&river.InsertOpts{MaxAttempts: maxAttempts, Queue: t.job.Queue, Priority: int(t.job.Priority)})
+	if err != nil {
+		return err
+	}
+	t.job.RiverJobID = &inserted.Job.ID
+	return t.q.SetRiverJob(ctx, db.SetRiverJobParams{ID: t.job.ID, RiverJobID: t.job.RiverJobID})
+}
+
+// submittedBefore returns the job that the submission's key stands for, nil if there is none. Until the transaction ends
+// nobody else gets past here with the same key.
+func submittedBefore(ctx context.Context, q *db.Queries, s transfer.Submission) (*int64, error) {
+	if s.IdempotencyKey == "" {
+		return nil, nil
+	}
+	if err := q.LockKey(ctx, s.IdempotencyKey); err != nil {
+		return nil, err
+	}
+	known, err := q.GetKey(ctx, db.GetKeyParams{Key: s.IdempotencyKey, Kept: keysKept})
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !bytes.Equal(known.RequestSha256, digest(s)):
+		return nil, failure.New(failure.IdempotencyKeyReused, "",
+			fmt.Sprintf("This Idempotency-Key stands for job %d, which was asked for with another body", known.JobID))
+	}
+	return &known.JobID, nil
+}
+
+// digest tells submissions apart by what they ask for, however it was written.
+func digest(s transfer.Submission) []byte {
+	asked, err := json.Marshal([]any{s.Spec.Source, s.Spec.Destination, s.Spec.Mode, s.Spec.Strategy, s.Spec.Verify, s.Queue, s.Priority})
+	if err != nil {
+		panic(err) // strings and a number
+	}
+	sum := sha256.Sum256(asked)
+	return sum[:]
 }
 
 func createdEvent(spec transfer.Spec) transfer.Event {
@@ -53,18 +117,4 @@ func createdEvent(spec transfer.Spec) transfer.Event {
 		Message: fmt.Sprintf("Job created: %s %s to %s", spec.Mode, spec.Source, spec.FinalPath()),
 		Figures: transfer.Figures{"mode": spec.Mode, "strategy": spec.Strategy, "verify": spec.Verify},
 	}
-}
-
-// addEvent records an event in the transaction of q and returns its number.
-func addEvent(ctx context.Context, q *db.Queries, jobID int64, event transfer.Event) (int64, error) {
-	payload := []byte("{}")
-	if len(event.Figures) > 0 {
-		var err error
-		if payload, err = json.Marshal(event.Figures); err != nil {
-			return 0, fmt.Errorf("event %s: %w", event.Kind, err)
-		}
-	}
-	return q.AddEvent(ctx, db.AddEventParams{
-		JobID: jobID, Kind: event.Kind, Message: printable(event.Message), Payload: payload,
-	})
 }

@@ -23,13 +23,13 @@ func TestSubmitRecordsEverythingOrNothing(t *testing.T) {
 	b := setup(t)
 	spec := b.spec("a", transfer.Copy, transfer.Auto)
 	mend := b.breaks("river_job", "INSERT", "true")
-	if _, err := b.client.Submit(t.Context(), spec); err == nil {
+	if _, _, err := b.client.Submit(t.Context(), submission(spec)); err == nil {
 		t.Fatal("submitted without a River job")
 	}
 	mend()
 	exec(t, b.store, "DROP TRIGGER break ON river_job; DROP FUNCTION break")
 	mend = b.breaks("job_events", "INSERT", "true")
-	if _, err := b.client.Submit(t.Context(), spec); err == nil {
+	if _, _, err := b.client.Submit(t.Context(), submission(spec)); err == nil {
 		t.Fatal("submitted without an event")
 	}
 	mend()

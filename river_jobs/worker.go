@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -17,16 +18,24 @@ type WorkerOptions struct {
 	Name         string // stands in job_runs, events and the heartbeat
 	Installation string // marks this installation's staging folders
 	Engine       *engine.Engine
-	Concurrency  int           // jobs at once
+	Queues       []string      // whose jobs it runs
+	Concurrency  int           // jobs at once, of each queue
 	SoftStop     time.Duration // how long running jobs may go on after a stop was asked for
 	Lease        time.Duration // how long a run that no longer renews still owns its job
-	Beat         time.Duration // how often a run renews its lease and records progress; well below Lease
+	Beat         time.Duration // how often the leases are renewed and progress is recorded; well below Lease
+	MaxTakeovers int           // how often a job may lose its worker before it fails
+	KeepJobs     time.Duration // how long ended jobs are kept; 0: for ever
+	KeepEvents   time.Duration // how long the events of ended jobs are kept; 0: as long as the jobs
 }
 
 func (o WorkerOptions) validate() error {
 	switch {
 	case o.Name == "" || o.Installation == "" || o.Engine == nil:
 		return errors.New("a worker needs a name, an installation and an engine")
+	case len(o.Queues) == 0:
+		return errors.New("a worker needs a queue whose jobs it runs")
+	case o.MaxTakeovers < 0 || o.KeepJobs < 0 || o.KeepEvents < 0:
+		return errors.New("a worker's takeovers and times to keep things can't be negative")
 	case o.Concurrency < 1:
 		return fmt.Errorf("a worker runs at least 1 job at once, not %d", o.Concurrency)
 	case o.SoftStop <= 0:
@@ -42,6 +51,7 @@ type transferWorker struct {
 	river.WorkerDefaults[TransferArgs]
 	WorkerOptions
 	client *Client
+	keeper *keeper
 }
 
 // Timeout is none: see NewWorker.
@@ -66,37 +76,33 @@ func (w *transferWorker) Work(ctx context.Context, riverJob *river.Job[TransferA
 	if err != nil {
 		return err
 	}
+	// The run's own context: what of River's stops it is for heed to say. The lease outlives it, for a run that was stopped
+	// sweeps and records, and nobody else may begin meanwhile.
+	runCtx, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	defer w.keeper.hold(r.lease(stop), r.asked)()
+
 	r.logger.Info().Str("source", r.spec.Source).Str("destination", r.spec.Destination).Msg("job started")
-	result, err := r.transfer(ctx)
+	result, err := r.transfer(runCtx, ctx, stop)
 	if err == nil {
 		err = r.succeed(ctx, result)
 	}
 	if err != nil {
-		return r.fail(ctx, err)
+		return r.fail(runCtx, err)
 	}
 	r.logger.Info().Str("method", string(result.Method)).Int64("files", result.Files).Int64("bytes", result.Bytes).
 		Dur("elapsed", result.Elapsed).Msg("job finished")
-	if err := w.Engine.CleanUp(context.WithoutCancel(ctx), r.spec); err != nil {
-		r.logger.Warn().Err(err).Msg("the job's staging folder could not be removed; it can be deleted by hand")
-	}
+	w.cleanUp(context.WithoutCancel(ctx), r.spec)
 	return nil
 }
 
-// transfer plans and moves the bytes, while a goroutine of its own keeps the lease. Losing the lease ends it.
-func (r *run) transfer(ctx context.Context) (transfer.Result, error) {
-	// The lease outlives the run's context: a run that is stopped still sweeps, and nobody else may begin meanwhile.
-	leaseCtx, letGo := context.WithCancel(context.WithoutCancel(ctx))
-	ctx, cancel := context.WithCancelCause(ctx)
-	renewed := make(chan struct{})
-	go func() {
-		defer close(renewed)
-		r.keepLease(leaseCtx, cancel)
-	}()
-	defer func() {
-		letGo()
-		<-renewed
-		cancel(nil)
-	}()
+// transfer plans and moves the bytes, while heed watches River's context.
+func (r *run) transfer(ctx, riverCtx context.Context, stop context.CancelCauseFunc) (transfer.Result, error) {
+	heedCtx, done := context.WithCancel(ctx)
+	var heeding sync.WaitGroup
+	heeding.Go(func() { r.heed(heedCtx, riverCtx, stop) })
+	defer heeding.Wait()
+	defer done()
 
 	r.spec.Resumes = func(err error) bool { return r.fateAfter(ctx, withCause(ctx, err)).goesOn() }
 	result, err := r.planAndRun(ctx)

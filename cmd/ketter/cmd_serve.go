@@ -7,6 +7,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/infra/config"
 )
 
@@ -37,25 +38,44 @@ Needs DB_URL, REDIS_URL and KETTER_ALLOWED_ROOTS; listens on KETTER_LISTEN. SIGT
 }
 
 func newWorkerCommand() *cobra.Command {
-	return &cobra.Command{
+	var queues string
+	cmd := &cobra.Command{
 		Use:   "worker",
 		Short: "Run jobs, on the database that DB_URL names",
 		Long: `Runs jobs. Start as many as there are hosts that see the storages.
 
 Needs DB_URL, REDIS_URL and KETTER_ALLOWED_ROOTS. SIGTERM lets running jobs go on for KETTER_SOFT_STOP, then gives them
 back to the queue without spending an attempt; a second signal ends the process at once.`,
+		Example: `  1. Run the jobs of two queues:
+     ketter worker --queues default,lab`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, logger, err := loadShared()
 			if err != nil {
 				return err
 			}
+			if err := setQueues(&c, queues); err != nil {
+				return err
+			}
 			return services{config: c, logger: logger, works: true}.run(cmd.Context(), func() {
-				logger.Info().Str("worker", c.WorkerName).Int("concurrency", c.Concurrency).
+				logger.Info().Str("worker", c.WorkerName).Strs("queues", c.Queues).Int("concurrency", c.Concurrency).
 					Strs("allowed_roots", c.AllowedRoots).Msg("working")
 			})
 		},
 	}
+	cmd.Flags().StringVar(&queues, "queues", "", "queues whose jobs it runs, separated by commas (KETTER_QUEUES)")
+	return cmd
+}
+
+// setQueues puts the flag over the environment.
+func setQueues(c *config.Config, list string) (err error) {
+	if list == "" {
+		return nil
+	}
+	if c.Queues, err = config.Queues(list); err != nil {
+		return &failure.Error{Code: failure.InvalidRequest, Message: "--queues: " + err.Error(), Hint: "As --queues default,lab"}
+	}
+	return nil
 }
 
 // loadShared is loadService for a process that shares database and storages with others: it needs to be told of both.

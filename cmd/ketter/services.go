@@ -65,7 +65,7 @@ func (s services) run(ctx context.Context, ready func()) error {
 			return nil
 		})
 		group.Go(func() error {
-			redis.RunHeartbeat(ctx, heartbeatEvery, s.heartbeat(time.Now()))
+			redis.RunHeartbeat(ctx, heartbeatEvery, s.heartbeat(time.Now(), client.Running))
 			return nil
 		})
 	}
@@ -79,7 +79,7 @@ func (s services) run(ctx context.Context, ready func()) error {
 
 // openStore opens the database and refuses one whose schema is not this binary's.
 func openStore(ctx context.Context, c config.Config) (*db.Store, error) {
-	store, err := db.Open(ctx, c.DBURL, int32(10+2*c.Concurrency))
+	store, err := db.Open(ctx, c.DBURL, int32(10+2*c.Concurrency*len(c.Queues)))
 	if err != nil {
 		return nil, err
 	}
@@ -116,17 +116,18 @@ func (s services) newClient(ctx context.Context, store *db.Store, redis *broker.
 		return nil, err
 	}
 	return riverjobs.NewWorker(store, redis, s.logger, riverjobs.WorkerOptions{
-		Name: s.config.WorkerName, Installation: installation, Engine: engine, Concurrency: s.config.Concurrency,
-		SoftStop: s.config.SoftStop, Lease: s.config.Lease, Beat: s.config.Beat,
+		Name: s.config.WorkerName, Installation: installation, Engine: engine, Queues: s.config.Queues,
+		Concurrency: s.config.Concurrency, SoftStop: s.config.SoftStop, Lease: s.config.Lease, Beat: s.config.Beat,
+		MaxTakeovers: s.config.MaxTakeovers, KeepJobs: s.config.KeepJobs, KeepEvents: s.config.KeepEvents,
 	})
 }
 
-func (s services) heartbeat(started time.Time) func() broker.Worker {
+func (s services) heartbeat(started time.Time, running func() int) func() broker.Worker {
 	host, _ := os.Hostname() // an empty one is shown as such
 	return func() broker.Worker {
 		return broker.Worker{
 			Name: s.config.WorkerName, Host: host, PID: os.Getpid(), Version: version,
-			Queues: []string{"default"}, StartedAt: started,
+			Queues: s.config.Queues, Running: running(), StartedAt: started,
 		}
 	}
 }

@@ -42,6 +42,12 @@ func (t *teller) Event(_ context.Context, event transfer.Event) error {
 // BeforePublish has nothing to record: a transfer without a database has no one to tell.
 func (t *teller) BeforePublish(context.Context, transfer.Intent) error { return nil }
 
+// NotPublished has nothing to take back.
+func (t *teller) NotPublished(context.Context) error { return nil }
+
+// BeforeInherit lets the lock on a staging decide.
+func (t *teller) BeforeInherit(context.Context) error { return nil }
+
 // Progress draws the bar anew.
 func (t *teller) Progress(p transfer.Progress) {
 	switch {

@@ -2,9 +2,20 @@
 SELECT id FROM installation;
 
 -- name: CreateJob :one
-INSERT INTO jobs (mode, source_path, destination_path, requested_strategy, verify)
-VALUES (@mode, @source_path, @destination_path, @requested_strategy, @verify)
-RETURNING id;
+INSERT INTO jobs (mode, source_path, destination_path, requested_strategy, verify, queue, priority)
+VALUES (@mode, @source_path, @destination_path, @requested_strategy, @verify, @queue, @priority)
+RETURNING *;
+
+-- LockKey makes those who submit under one key wait for each other, until their transactions end.
+-- name: LockKey :exec
+SELECT pg_advisory_xact_lock(hashtextextended('ketter idempotency key ' || sqlc.arg(key)::text, 0));
+
+-- name: GetKey :one
+SELECT request_sha256, job_id FROM idempotency_keys WHERE key = @key AND created_at > now() - sqlc.arg(kept)::interval;
+
+-- name: SetKey :exec
+INSERT INTO idempotency_keys (key, request_sha256, job_id) VALUES (@key, @request_sha256, @job_id)
+ON CONFLICT (key) DO UPDATE SET request_sha256 = excluded.request_sha256, job_id = excluded.job_id, created_at = now();
 
 -- name: SetRiverJob :exec
 UPDATE jobs SET river_job_id = @river_job_id WHERE id = @id;

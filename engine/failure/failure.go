@@ -38,6 +38,8 @@ const (
 	PortalAuthFailed            Code = "portal_auth_failed"
 	HostKeyMismatch             Code = "host_key_mismatch"
 	LeaseLost                   Code = "lease_lost"
+	JobState                    Code = "job_state"
+	IdempotencyKeyReused        Code = "idempotency_key_reused"
 	Cancelled                   Code = "cancelled"
 	IOError                     Code = "io_error"
 	Internal                    Code = "internal"

@@ -268,7 +268,7 @@ func Manifest(parent endpoint.Dir, name string) (endpoint.Reader, error) {
 	return dir.Open(manifestName)
 }
 
-// RemoveDead removes the staging folder called name, unless its run is alive.
+// RemoveDead removes the staging folder called name, unless its run is alive: ErrAlive.
 func RemoveDead(ctx context.Context, parent endpoint.Dir, name string) error {
 	dir, err := parent.OpenDir(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -279,7 +279,7 @@ func RemoveDead(ctx context.Context, parent endpoint.Dir, name string) error {
 		err = dir.TryLock()
 	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		return nil
+		return ErrAlive
 	}
 	if dir != nil {
 		if err := unsay(dir); err != nil {

@@ -91,7 +91,7 @@ func TestALockedStagingIsNotDead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := RemoveDead(t.Context(), parent, ".ketter-a-1-b.partial"); err != nil {
+		if err := RemoveDead(t.Context(), parent, ".ketter-a-1-b.partial"); !errors.Is(err, ErrAlive) {
 			t.Fatal(err)
 		}
 		if _, err := os.Lstat(filepath.Join(dir, ".ketter-a-1-b.partial/data")); err != nil {

@@ -46,4 +46,9 @@ type Observer interface {
 	// BeforePublish is the point of no return: the intent must be durable when it returns nil. It is called again, and the
 	// last intent counts, when a move's rename fails after all in a way that a copy may not.
 	BeforePublish(ctx context.Context, intent Intent) error
+	// NotPublished takes back the recorded intent: it is certain that what it announced did not happen, and never will.
+	NotPublished(ctx context.Context) error
+	// BeforeInherit is called before what other runs of the job have left is taken from them. It fails when this run has lost
+	// the right to go on.
+	BeforeInherit(ctx context.Context) error
 }

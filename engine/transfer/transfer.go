@@ -86,6 +86,20 @@ type Spec struct {
 	Resumes func(err error) bool
 }
 
+// Submission is a transfer asked for as a job.
+type Submission struct {
+	Spec           Spec // its paths, mode, strategy and verify; they have been validated
+	Queue          string
+	Priority       int16  // 1 to 4; 1 goes first
+	IdempotencyKey string // the same key stands for the same submission, for a day; empty: none
+}
+
+// What a submission has that says nothing of it. The standard priority leaves one above it for what is urgent.
+const (
+	DefaultQueue    = "default"
+	DefaultPriority = 2
+)
+
 // FinalPath is where the source arrives, for files and folders and for every strategy alike.
 func (s Spec) FinalPath() string { return path.Join(s.Destination, path.Base(s.Source)) }
 

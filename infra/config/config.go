@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -25,11 +26,15 @@ type Config struct {
 	TmpDir              string
 	Parallel            int // files in flight; 0 derives it from the cores
 
-	WorkerName  string
-	Concurrency int
-	SoftStop    time.Duration
-	Lease       time.Duration
-	Beat        time.Duration
+	WorkerName   string
+	Queues       []string
+	Concurrency  int
+	SoftStop     time.Duration
+	Lease        time.Duration
+	Beat         time.Duration
+	MaxTakeovers int
+	KeepJobs     time.Duration // 0: for ever
+	KeepEvents   time.Duration // 0: as long as the jobs
 
 	LogLevel  string
 	LogFormat string
@@ -116,6 +121,24 @@ func Roots(list string) ([]string, error) {
 	}
 	return roots, nil
 }
+
+// Queues makes the names of queues of a list as KETTER_QUEUES holds it.
+func Queues(list string) ([]string, error) {
+	var queues []string
+	for name := range strings.SplitSeq(list, ",") {
+		if name = strings.TrimSpace(name); !isQueue(name) {
+			return nil, fmt.Errorf("%q is not a queue's name: lower-case letters and digits, and single - or _ between them", name)
+		}
+		if !slices.Contains(queues, name) {
+			queues = append(queues, name)
+		}
+	}
+	return queues, nil
+}
+
+var queueName = regexp.MustCompile(`^[a-z0-9]+([_-][a-z0-9]+)*$`)
+
+func isQueue(name string) bool { return len(name) <= 64 && queueName.MatchString(name) }
 
 func defaultWorkerName() string {
 	host, err := os.Hostname()

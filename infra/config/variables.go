@@ -48,14 +48,22 @@ func variables(c *Config) []variable {
 			}
 			return nil
 		}, description: "The worker's name in events and heartbeats. By default the host's name and the process id."},
+		{name: "KETTER_QUEUES", standard: "default", read: func(v string) (err error) { c.Queues, err = Queues(v); return err },
+			description: "The queues whose jobs a worker runs, separated by `,`. A job names its queue when it is posted."},
 		{name: "KETTER_CONCURRENCY", standard: "2", read: countInto(&c.Concurrency, 1),
-			description: "Jobs that a worker runs at once."},
+			description: "Jobs that a worker runs at once, of each of its queues."},
 		{name: "KETTER_SOFT_STOP", standard: "10s", read: durationInto(&c.SoftStop),
 			description: "How long running jobs may go on after SIGTERM before they are interrupted and given back to the queue."},
 		{name: "KETTER_LEASE", standard: "10s", read: durationInto(&c.Lease),
 			description: "How long a worker that no longer answers still owns its jobs. At least three beats."},
 		{name: "KETTER_BEAT", standard: "2s", read: durationInto(&c.Beat),
-			description: "How often a worker renews its leases and records progress."},
+			description: "How often a worker renews its leases, records progress and looks for jobs whose worker died."},
+		{name: "KETTER_MAX_TAKEOVERS", standard: "5", read: countInto(&c.MaxTakeovers, 0),
+			description: "How often a job may lose its worker (killed, cut off) and be taken over before it fails."},
+		{name: "KETTER_KEEP_JOBS", standard: "0", read: ageInto(&c.KeepJobs),
+			description: "How long ended jobs are kept, as `90d` or `36h`; 0 keeps them for ever."},
+		{name: "KETTER_KEEP_EVENTS", standard: "0", read: ageInto(&c.KeepEvents),
+			description: "How long the events of ended jobs are kept, as `90d` or `36h`; 0 keeps them as long as their jobs."},
 		{name: "KETTER_LOG_LEVEL", standard: "info", read: wordInto(&c.LogLevel, "debug", "info", "warn", "error"),
 			description: "`debug`, `info`, `warn` or `error`."},
 		{name: "KETTER_LOG_FORMAT", standard: "auto", read: wordInto(&c.LogFormat, "auto", "json", "pretty"),
@@ -146,6 +154,26 @@ func durationInto(target *time.Duration) func(string) error {
 			return errors.New("must be a duration above 0, as 500ms, 10s or 2m")
 		}
 		*target = d
+		return nil
+	}
+}
+
+// ageInto takes days too, and 0 for no limit.
+func ageInto(target *time.Duration) func(string) error {
+	return func(v string) error {
+		hours := v
+		if days, found := strings.CutSuffix(v, "d"); found {
+			n, err := strconv.ParseUint(days, 10, 16)
+			if err != nil {
+				return errors.New("must be a time, as 90d or 36h, or 0")
+			}
+			hours = strconv.FormatUint(24*n, 10) + "h"
+		}
+		age, err := time.ParseDuration(hours)
+		if err != nil || age < 0 || age > 0 && age < time.Hour {
+			return errors.New("must be a time of at least an hour, as 90d or 36h, or 0")
+		}
+		*target = age
 		return nil
 	}
 }

@@ -1,0 +1,73 @@
+package riverjobs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/engine/transfer"
+)
+
+// jobTx is a transaction that holds a job's row lock, and the events it records.
+type jobTx struct {
+	tx  pgx.Tx
+	q   *db.Queries
+	job db.Job // as it was when it was locked
+
+	recorded []recorded
+}
+
+type recorded struct {
+	seq  int64
+	kind transfer.EventKind
+}
+
+// event records an event, of which listeners are told once the transaction is committed.
+func (t *jobTx) event(ctx context.Context, event transfer.Event) error {
+	payload := []byte("{}")
+	if len(event.Figures) > 0 {
+		var err error
+		if payload, err = json.Marshal(event.Figures); err != nil {
+			return fmt.Errorf("event %s: %w", event.Kind, err)
+		}
+	}
+	seq, err := t.q.AddEvent(ctx, db.AddEventParams{
+		JobID: t.job.ID, Kind: event.Kind, Message: printable(event.Message), Payload: payload,
+	})
+	if err != nil {
+		return fmt.Errorf("recording %s: %w", event.Kind, err)
+	}
+	t.recorded = append(t.recorded, recorded{seq, event.Kind})
+	return nil
+}
+
+// tell tells listeners of what a transaction has recorded, after its commit.
+func (c *Client) tell(committed *jobTx) {
+	for _, event := range committed.recorded {
+		c.events.Publish(committed.job.ID, event.seq, string(event.kind))
+	}
+}
+
+// printable makes any file name fit for a text column: bytes that are not UTF-8 become \xNN.
+func printable(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && size == 1 {
+			b.WriteString(`\x` + strconv.FormatUint(uint64(s[0])|0x100, 16)[1:])
+		} else {
+			b.WriteString(s[:size])
+		}
+		s = s[size:]
+	}
+	return b.String()
+}

@@ -1,0 +1,157 @@
+package riverjobs
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/engine/transfer"
+)
+
+// lease is a run's right to its job, as the worker that runs it sees it.
+type lease struct {
+	jobID    int64
+	token    string
+	progress func() transfer.Progress
+	cancel   func() // a cancel was requested; may be called again and again
+	lost     func() // the run has no right to go on, or soon won't have: it must stop at once
+
+	safeUntil time.Duration // by the keeper's clock; its goroutine's alone once it is held
+}
+
+// keeper renews the leases of all runs of a worker, every beat, in one statement. A lease that it can't renew it ends a beat
+// before another worker may take the job: what I/O is under way then has that long to end.
+type keeper struct {
+	store  *db.Store
+	lease  time.Duration
+	beat   time.Duration
+	clock  func() time.Duration
+	logger zerolog.Logger
+
+	mu   sync.Mutex
+	held map[string]*lease // by token
+}
+
+func newKeeper(store *db.Store, leaseTime, beat time.Duration, logger zerolog.Logger) *keeper {
+	return &keeper{store: store, lease: leaseTime, beat: beat, clock: sinceBoot, logger: logger, held: map[string]*lease{}}
+}
+
+// hold begins to renew a lease, which was taken in a transaction that began at asked, by the keeper's clock. The caller
+// calls letGo when the run has ended.
+func (k *keeper) hold(l *lease, asked time.Duration) (letGo func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	l.safeUntil = k.safeUntil(asked)
+	k.held[l.token] = l
+	return func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		delete(k.held, l.token)
+	}
+}
+
+// safeUntil counts from before the statement that set the lease, for by the database's clock it was not set earlier.
+func (k *keeper) safeUntil(asked time.Duration) time.Duration { return asked + k.lease - k.beat }
+
+// running is how many leases are held.
+func (k *keeper) running() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.held)
+}
+
+// run keeps leases until ctx ends.
+func (k *keeper) run(ctx context.Context) {
+	ticker := time.NewTicker(k.beat)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			k.renewAll(ctx)
+		case <-time.After(k.untilFirst()):
+		}
+		k.expire()
+	}
+}
+
+// untilFirst is for how long all leases are safe; one that is taken meanwhile is for longer than a beat.
+func (k *keeper) untilFirst() time.Duration {
+	wait := k.beat
+	for _, l := range k.all() {
+		wait = min(wait, l.safeUntil-k.clock())
+	}
+	return wait
+}
+
+// renewAll waits for the database no longer than the first of the leases may.
+func (k *keeper) renewAll(ctx context.Context) {
+	leases, asked := k.all(), k.clock()
+	if len(leases) == 0 {
+		return
+	}
+	first := slices.MinFunc(leases, func(a, b *lease) int { return cmp.Compare(a.safeUntil, b.safeUntil) })
+	ctx, cancel := context.WithTimeout(ctx, first.safeUntil-asked)
+	defer cancel()
+	renewed, err := k.store.RenewRuns(ctx, renewal(leases, k.lease))
+	if err != nil {
+		if ctx.Err() != context.Canceled {
+			k.logger.Warn().Err(err).Int("runs", len(leases)).Msg("the leases could not be renewed; trying again")
+		}
+		return
+	}
+	for _, l := range leases {
+		k.note(l, renewed, asked)
+	}
+}
+
+// note takes notice of what the database said of a lease: it is renewed, or it is not ours any more, or its row was locked.
+func (k *keeper) note(l *lease, renewed map[string]db.RenewRunsRow, asked time.Duration) {
+	row, ours := renewed[l.token]
+	if !ours {
+		l.lost()
+		return
+	}
+	if row.Renewed {
+		l.safeUntil = k.safeUntil(asked)
+	}
+	if row.CancelRequested {
+		l.cancel()
+	}
+}
+
+// expire ends what could not be renewed in time.
+func (k *keeper) expire() {
+	now := k.clock()
+	for _, l := range k.all() {
+		if l.safeUntil <= now {
+			l.lost()
+		}
+	}
+}
+
+func (k *keeper) all() []*lease {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Collect(maps.Values(k.held))
+}
+
+func renewal(leases []*lease, leaseTime time.Duration) db.RenewRunsParams {
+	r := db.RenewRunsParams{Lease: leaseTime}
+	for _, l := range leases {
+		p := l.progress()
+		r.JobIds, r.RunTokens = append(r.JobIds, l.jobID), append(r.RunTokens, l.token)
+		r.Phases = append(r.Phases, string(p.Phase))
+		r.FilesDone, r.FilesTotal = append(r.FilesDone, p.FilesDone), append(r.FilesTotal, p.FilesTotal)
+		r.BytesDone, r.BytesTotal = append(r.BytesDone, p.BytesDone), append(r.BytesTotal, p.BytesTotal)
+		r.Rates, r.SecondsLeft = append(r.Rates, p.BytesPerSecond), append(r.SecondsLeft, p.Left.Seconds())
+	}
+	return r
+}

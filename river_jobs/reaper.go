@@ -1,0 +1,138 @@
+package riverjobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/engine/failure"
+	"github.com/ketter/ketter/engine/transfer"
+)
+
+// reap looks after the jobs of all workers until ctx ends: every beat after those whose worker is not heard of any more,
+// every lease after those that River and we disagree about and after what ended jobs have left. Every worker does, so that
+// one is enough to mend what another's death has broken.
+func (w *transferWorker) reap(ctx context.Context) {
+	beats, leases, hours := time.NewTicker(w.Beat), time.NewTicker(w.Lease), time.NewTicker(time.Hour)
+	defer beats.Stop()
+	defer leases.Stop()
+	defer hours.Stop()
+	w.each(ctx, "takeover", w.takeOverExpired)
+	w.each(ctx, "housekeeping", w.retain)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-beats.C:
+			w.each(ctx, "takeover", w.takeOverExpired)
+		case <-leases.C:
+			w.each(ctx, "reconciliation", w.reconcile)
+			w.each(ctx, "sweep", w.sweepEnded)
+		case <-hours.C:
+			w.each(ctx, "housekeeping", w.retain)
+		}
+	}
+}
+
+// each runs a chore. One that fails is logged and done again in its turn.
+func (w *transferWorker) each(ctx context.Context, chore string, do func(context.Context) error) {
+	err := do(ctx)
+	if err != nil && ctx.Err() == nil {
+		w.client.logger.Warn().Err(err).Str("chore", chore).Msg("a chore could not be done; it is tried again")
+	}
+}
+
+// choreTime bounds each transaction of a chore.
+const choreTime = 10 * time.Second
+
+// takeOverExpired takes over every run whose lease has expired.
+func (w *transferWorker) takeOverExpired(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, choreTime)
+	defer cancel()
+	expired, err := w.client.store.ExpiredRuns(bounded)
+	for _, run := range expired {
+		err = errors.Join(err, w.takeOver(ctx, run))
+	}
+	return err
+}
+
+// takeOver ends an expired run, and gives its job to whoever is free. A job that loses its worker again and again fails: it
+// may well be what kills them.
+func (w *transferWorker) takeOver(ctx context.Context, run db.ExpiredRunsRow) error {
+	return w.mend(ctx, run.JobID, func(ctx context.Context, t *jobTx) error {
+		ended, err := t.q.EndExpiredRun(ctx, db.EndExpiredRunParams{JobID: run.JobID, RunToken: run.RunToken})
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil // renewed, ended or taken over meanwhile
+		}
+		if err != nil || t.job.Status != transfer.Running { // who died was sweeping after it
+			return err
+		}
+		silent := time.Duration(ended.SilentSeconds * float64(time.Second)).Round(100 * time.Millisecond)
+		return w.recover(ctx, t, transfer.Event{
+			Kind:    transfer.EventRecovered,
+			Message: fmt.Sprintf("Worker %s was not heard of for %s; %s gave the job back to the queue", ended.Worker, silent, w.Name),
+			Figures: transfer.Figures{"worker": ended.Worker, "run": run.RunToken, "silent_seconds": silent.Seconds(),
+				"by": w.Name, "takeovers": t.job.Takeovers + 1},
+		})
+	})
+}
+
+// recover decides what becomes of a running job without a run.
+func (w *transferWorker) recover(ctx context.Context, t *jobTx, recovered transfer.Event) error {
+	if err := w.client.cancelRiver(ctx, t); err != nil {
+		return err
+	}
+	switch {
+	case t.job.CancelRequestedAt != nil:
+		return t.cancelJob(ctx)
+	case t.job.Takeovers >= int32(w.MaxTakeovers):
+		return giveUp(ctx, t)
+	}
+	if _, err := t.q.TakeOverJob(ctx, t.job.ID); err != nil {
+		return err
+	}
+	if err := t.event(ctx, recovered); err != nil {
+		return err
+	}
+	return w.client.wake(ctx, t)
+}
+
+// giveUp fails a job that has lost its worker too often.
+func giveUp(ctx context.Context, t *jobTx) error {
+	f := failure.New(failure.Internal, "",
+		fmt.Sprintf("The job has lost its worker %d times; it may be what ends them", t.job.Takeovers+1))
+	f.Hint = "Its events name the workers; their logs, or the system's, tell how they ended (out of memory? a storage that " +
+		"hangs?). Then retry the job: it goes on with what is proven."
+	if _, err := t.q.FailJob(ctx, failedRow(t.job.ID, f)); err != nil {
+		return err
+	}
+	return t.event(ctx, errorEvent(f))
+}
+
+// mend changes a job under its lock. One that somebody else has locked is left for the next round.
+func (w *transferWorker) mend(ctx context.Context, id int64, change func(ctx context.Context, t *jobTx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, choreTime)
+	defer cancel()
+	var t *jobTx
+	err := w.client.store.InTx(ctx, func(tx pgx.Tx, q *db.Queries) (err error) {
+		t = &jobTx{tx: tx, q: q}
+		if t.job, err = q.LockJobUnlessBusy(ctx, id); errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		return change(ctx, t)
+	})
+	if err != nil {
+		return fmt.Errorf("job %d: %w", id, err)
+	}
+	w.client.tell(t)
+	for _, event := range t.recorded {
+		w.client.logger.Warn().Int64("job_id", id).Str("event", string(event.kind)).Msg("a job that nobody ran was looked after")
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package riverjobs
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ketter/ketter/engine/transfer"
+)
+
+// strandedSQL finds jobs that nobody will ever run: they wait for a River job that is gone, has ended, or was fetched by a
+// worker that died before it claimed the job; or they run without a run. What has changed within a lease ($1) may be about
+// to right itself. River's table is only read.
+const strandedSQL = `
+	SELECT j.id, coalesce(r.state::text, 'gone') AS state
+	FROM jobs j LEFT JOIN river_job r ON r.id = j.river_job_id
+	WHERE j.status IN ('pending', 'running') AND j.updated_at < now() - $1::interval
+	  AND CASE j.status
+	      WHEN 'running' THEN NOT EXISTS (SELECT FROM job_runs x WHERE x.job_id = j.id)
+	      ELSE r.id IS NULL OR r.state IN ('cancelled', 'completed', 'discarded')
+	           OR r.state = 'running' AND r.attempted_at < now() - $1::interval
+	      END
+	  AND ($2::bigint IS NULL OR j.id = $2)
+	LIMIT 1000`
+
+// outlivedSQL finds River jobs that go on although their job has ended.
+const outlivedSQL = `
+	SELECT j.id
+	FROM river_job r JOIN jobs j ON j.river_job_id = r.id
+	WHERE r.state IN ('available', 'pending', 'retryable', 'running', 'scheduled')
+	  AND NOT r.metadata ? 'cancel_attempted_at'
+	  AND j.status IN ('success', 'failed', 'cancelled') AND j.finished_at < now() - $1::interval
+	LIMIT 1000`
+
+// reconcile mends what River's table and ours disagree about.
+func (w *transferWorker) reconcile(ctx context.Context) error {
+	stranded, err := w.ids(ctx, "SELECT id FROM ("+strandedSQL+") s", w.Lease, nil)
+	for _, id := range stranded {
+		err = errors.Join(err, w.mend(ctx, id, w.rewake))
+	}
+	outlived, listing := w.ids(ctx, outlivedSQL, w.Lease)
+	err = errors.Join(err, listing)
+	for _, id := range outlived {
+		err = errors.Join(err, w.mend(ctx, id, w.endRiver))
+	}
+	return err
+}
+
+// rewake gives a stranded job another River job, if it is stranded still.
+func (w *transferWorker) rewake(ctx context.Context, t *jobTx) error {
+	var id int64
+	var state string
+	err := t.tx.QueryRow(ctx, strandedSQL, w.Lease, t.job.ID).Scan(&id, &state)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	recovered := transfer.Event{
+		Kind:    transfer.EventRecovered,
+		Message: "Nobody would have run this job any more (its River job: " + state + "); " + w.Name + " queued it again",
+		Figures: transfer.Figures{"by": w.Name, "river_job_state": state},
+	}
+	if t.job.Status == transfer.Running {
+		return w.recover(ctx, t, recovered)
+	}
+	if err := w.client.cancelRiver(ctx, t); err != nil {
+		return err
+	}
+	if err := t.event(ctx, recovered); err != nil {
+		return err
+	}
+	return w.client.wake(ctx, t)
+}
+
+// endRiver ends the River job of a job that has ended, unless an operator has queued it again.
+func (w *transferWorker) endRiver(ctx context.Context, t *jobTx) error {
+	if !t.job.Status.Final() {
+		return nil
+	}
+	return w.client.cancelRiver(ctx, t)
+}
+
+func (w *transferWorker) ids(ctx context.Context, sql string, args ...any) ([]int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, choreTime)
+	defer cancel()
+	rows, err := w.client.store.Pool().Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[int64])
+}
