@@ -130,8 +130,8 @@ func actedAtOnce(entries []entry, workers map[string]string) (wrong []string) {
 		case e.Message == "job started":
 			for _, other := range runs[e.JobID] {
 				if !other.frozen {
-					wrong = append(wrong, fmt.Sprintf("job %d: run %s of %s began while %s of %s acted",
-						e.JobID, e.Run, workers[e.Run], other.run, other.worker))
+					wrong = append(wrong, fmt.Sprintf("job %d: run %s of %s began while %s of %s acted:\n%s",
+						e.JobID, e.Run, workers[e.Run], other.run, other.worker, toldOf(entries, e.JobID, 40)))
 				}
 			}
 			runs[e.JobID] = append(runs[e.JobID], &acting{run: e.Run, worker: workers[e.Run]})

@@ -73,9 +73,11 @@ func (j *journal) all() []entry {
 }
 
 // told returns the last lines that are about a job, or all if it is 0.
-func (j *journal) told(jobID int64, most int) string {
+func (j *journal) told(jobID int64, most int) string { return toldOf(j.all(), jobID, most) }
+
+func toldOf(entries []entry, jobID int64, most int) string {
 	var lines []string
-	for _, e := range j.all() {
+	for _, e := range entries {
 		if jobID == 0 || e.JobID == jobID || e.Deed != "" {
 			lines = append(lines, e.text)
 		}

@@ -54,12 +54,12 @@ func setupOn(t *testing.T, store *db.Store, url string) *bench {
 	must(t, os.Mkdir(b.from, 0o755))
 	must(t, os.Mkdir(b.to, 0o755))
 	b.watchRuns()
-	t.Cleanup(b.audit)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the processes' last lines:\n%s", b.journal.told(0, 60))
 		}
 	})
+	t.Cleanup(b.audit)
 	return b
 }
 

@@ -20,7 +20,10 @@ type ordeal struct {
 	rng     *rand.Rand
 	victims []*victim
 	jobs    []*tortured
-	deeds   []string
+
+	cancelled []*tortured
+	deeds     []string
+	struck    int // how many of them met a worker in the middle of something
 }
 
 // victim is a worker; what is done to it once is undone the next time.
@@ -58,7 +61,7 @@ func TestTortureOfJobs(t *testing.T) {
 		o.verify(j)
 	}
 	o.nothingElse()
-	o.Logf("%s", o.summary())
+	o.Logf("%d of %d deeds struck in the middle of a job; %s", o.struck, rounds, o.summary())
 }
 
 func newOrdeal(t *testing.T) *ordeal {
@@ -73,11 +76,7 @@ func newOrdeal(t *testing.T) *ordeal {
 		v.process = o.worker(v.name, "DB_URL="+v.url)
 		o.victims = append(o.victims, v)
 	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("what was done:\n%s", strings.Join(o.deeds, "\n"))
-		}
-	})
+	t.Cleanup(func() { t.Logf("what was done:\n%s", strings.Join(o.deeds, "\n")) })
 	return o
 }
 
@@ -92,7 +91,7 @@ func (o *ordeal) add() {
 	name := fmt.Sprintf("job %d", n)
 	j := &tortured{order: order{Source: filepath.Join(from, name), Destination: filepath.Join(o.to, fmt.Sprintf("place %d", n%4)),
 		Mode: both[n%2], Strategy: []transfer.Strategy{transfer.Auto, transfer.Direct, transfer.ZipFirst}[o.rng.IntN(3)]}}
-	o.plantTree(name, 20+o.rng.IntN(40), o.rng.IntN(4), 4<<20)
+	o.plantTree(name, 20+o.rng.IntN(40), 1+o.rng.IntN(3), 12<<20)
 	if from != o.from {
 		must(o.T, os.MkdirAll(from, 0o755))
 		must(o.T, os.CopyFS(j.Source, os.DirFS(filepath.Join(o.from, name))))
@@ -111,18 +110,33 @@ func (o *ordeal) add() {
 	o.jobs = append(o.jobs, j)
 }
 
-// strike does one deed at a random moment, when its victim has something to do, if it soon has.
+// strike does one deed at a random moment: mostly to a worker that has something to do, else to any.
 func (o *ordeal) strike() {
 	o.Helper()
-	v, j := o.victims[o.rng.IntN(len(o.victims))], o.jobs[o.rng.IntN(len(o.jobs))]
-	deed, pause := o.rng.IntN(9), time.Duration(o.rng.IntN(250))*time.Millisecond
-	for deadline := time.Now().Add(500 * time.Millisecond); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if ask[bool](o.bench, "SELECT EXISTS (SELECT FROM job_runs WHERE worker = $1)", v.name) {
-			break
+	order, any := o.rng.Perm(len(o.victims)), o.rng.IntN(3) == 0
+	j := o.jobs[len(o.jobs)-1-o.rng.IntN(min(len(o.jobs), 4))]
+	deed, pause := o.rng.IntN(9), time.Duration(o.rng.IntN(150))*time.Millisecond
+	v := o.victims[order[0]]
+	for deadline := time.Now().Add(time.Second); !any && o.runs(v) == 0 && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		for _, n := range order {
+			if o.victims[n].process.alive() && o.runs(o.victims[n]) > 0 {
+				v = o.victims[n]
+				break
+			}
 		}
 	}
 	time.Sleep(pause)
-	o.deeds = append(o.deeds, time.Now().UTC().Format("15:04:05.000 ")+o.do(deed, v, j))
+	busy := o.runs(v)
+	if busy > 0 {
+		o.struck++
+	}
+	o.deeds = append(o.deeds, fmt.Sprintf("%s %s, which ran %d jobs", time.Now().UTC().Format("15:04:05.000"), o.do(deed, v, j), busy))
+}
+
+// runs is how many jobs a worker has, also one that is dead or cut off.
+func (o *ordeal) runs(v *victim) int {
+	o.Helper()
+	return ask[int](o.bench, "SELECT count(*) FROM job_runs WHERE worker = $1", v.name)
 }
 
 func (o *ordeal) do(deed int, v *victim, j *tortured) string {
@@ -141,20 +155,25 @@ func (o *ordeal) do(deed int, v *victim, j *tortured) string {
 		return o.restart(v)
 	case 6, 7:
 		_, err := o.cancel(j.id)
-		o.refusedOrDone(err)
-		return fmt.Sprintf("cancelled job %d: %v", j.id, err)
+		if err == nil {
+			o.cancelled = append(o.cancelled, j)
+		}
+		return o.operated("cancelled", j, err) + ". Meanwhile " + v.name
 	default:
+		if n := len(o.cancelled); n > 0 {
+			j = o.cancelled[n-1]
+		}
 		_, err := o.retry(j.id)
-		o.refusedOrDone(err)
-		return fmt.Sprintf("retried job %d: %v", j.id, err)
+		return o.operated("retried", j, err) + ". Meanwhile " + v.name
 	}
 }
 
-func (o *ordeal) refusedOrDone(err error) {
+func (o *ordeal) operated(what string, j *tortured, err error) string {
 	o.Helper()
 	if err != nil && failure.CodeOf(err) != failure.JobState {
 		o.Errorf("an operator was told: %v", err)
 	}
+	return fmt.Sprintf("%s job %d (%v)", what, j.id, err)
 }
 
 func (o *ordeal) killOrStart(v *victim) string {
