@@ -38,6 +38,10 @@ func Open(ctx context.Context, url string, maxConns int32) (*Store, error) {
 	// The lists' filters are `$1 IS NULL OR column = $1`: only a plan made for the actual values can use their indexes.
 	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
 	config.ConnConfig.RuntimeParams["application_name"] = "ketter"
+	config.ConnConfig.DialFunc = dialer().DialContext
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = connectTime
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("opening the database: %w", err)

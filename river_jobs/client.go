@@ -85,6 +85,7 @@ func (c *Client) Start(ctx context.Context) error {
 	var chores sync.WaitGroup
 	chores.Go(func() { c.worker.keeper.run(keeping) })
 	chores.Go(func() { c.worker.reap(ctx) })
+	chores.Go(func() { c.worker.keepHouse(ctx) })
 	go func() {
 		<-c.river.Stopped()
 		endKeeping()

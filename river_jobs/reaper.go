@@ -14,35 +14,47 @@ import (
 )
 
 // reap looks after the jobs of all workers until ctx ends: every beat after those whose worker is not heard of any more,
-// every lease after those that River and we disagree about and after what ended jobs have left. Every worker does, so that
-// one is enough to mend what another's death has broken.
+// every lease after those that River and we disagree about. Every worker does, so that one is enough to mend what another's
+// death has broken.
 func (w *transferWorker) reap(ctx context.Context) {
-	beats, leases, hours := time.NewTicker(w.Beat), time.NewTicker(w.Lease), time.NewTicker(time.Hour)
+	beats, leases := time.NewTicker(w.Beat), time.NewTicker(w.Lease)
 	defer beats.Stop()
 	defer leases.Stop()
-	defer hours.Stop()
-	w.each(ctx, "takeover", w.takeOverExpired)
-	w.each(ctx, "housekeeping", w.retain)
 	for {
+		w.chore(ctx, "takeover", w.takeOverExpired)
 		select {
 		case <-ctx.Done():
 			return
 		case <-beats.C:
-			w.each(ctx, "takeover", w.takeOverExpired)
 		case <-leases.C:
-			w.each(ctx, "reconciliation", w.reconcile)
-			w.each(ctx, "sweep", w.sweepEnded)
-		case <-hours.C:
-			w.each(ctx, "housekeeping", w.retain)
+			w.chore(ctx, "reconciliation", w.reconcile)
 		}
 	}
 }
 
-// each runs a chore. One that fails is logged and done again in its turn.
-func (w *transferWorker) each(ctx context.Context, chore string, do func(context.Context) error) {
+// keepHouse removes what is of no use any more, until ctx ends. It may take long, which nobody waits for.
+func (w *transferWorker) keepHouse(ctx context.Context) {
+	leases, hours := time.NewTicker(w.Lease), time.NewTicker(time.Hour)
+	defer leases.Stop()
+	defer hours.Stop()
+	w.chore(ctx, "retention", w.retain)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-leases.C:
+			w.chore(ctx, "sweep", w.sweepEnded)
+		case <-hours.C:
+			w.chore(ctx, "retention", w.retain)
+		}
+	}
+}
+
+// chore does something that concerns no run of this worker's. What fails is logged and done again in its turn.
+func (w *transferWorker) chore(ctx context.Context, name string, do func(context.Context) error) {
 	err := do(ctx)
 	if err != nil && ctx.Err() == nil {
-		w.client.logger.Warn().Err(err).Str("chore", chore).Msg("a chore could not be done; it is tried again")
+		w.client.logger.Warn().Err(err).Str("chore", name).Msg("a chore could not be done; it is tried again")
 	}
 }
 
@@ -64,7 +76,7 @@ func (w *transferWorker) takeOverExpired(ctx context.Context) error {
 // may well be what kills them.
 func (w *transferWorker) takeOver(ctx context.Context, run db.ExpiredRunsRow) error {
 	return w.mend(ctx, run.JobID, func(ctx context.Context, t *jobTx) error {
-		ended, err := t.q.EndExpiredRun(ctx, db.EndExpiredRunParams{JobID: run.JobID, RunToken: run.RunToken})
+		ended, err := t.q.EndExpiredRun(ctx, db.EndExpiredRunParams(run))
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil // renewed, ended or taken over meanwhile
 		}

@@ -34,7 +34,7 @@ func TestWhenTheEndCannotBeRecorded(t *testing.T) {
 	b.start("w1")
 	submitted := b.submit(b.spec("take", transfer.Copy, transfer.Direct))
 	b.awaitEvent(submitted.ID, transfer.EventPublished, 1)
-	b.awaitRiver(submitted, "retryable")
+	b.awaitEvent(submitted.ID, transfer.EventRecovered, 1)
 	mend()
 	job, events := b.await(submitted.ID, transfer.Success)
 	if job.Attempts < 2 || !slices.Contains(kinds(events), transfer.EventRecovered) || job.FilesCopied != 2 {

@@ -209,6 +209,7 @@ func TestAnAbandonedJobIsTakenOver(t *testing.T) {
 // A run that loses its token stops and writes nothing more.
 func TestARunThatLosesItsTokenStops(t *testing.T) {
 	b := setup(t)
+	b.lease = time.Second
 	b.tree("take", 2)
 	release := b.hold(transfer.EventVerified)
 	b.start("w1")
@@ -233,8 +234,8 @@ func TestARunThatLosesItsTokenStops(t *testing.T) {
 // A cancel through River ends the run as cancelled and leaves the destination as it was.
 func TestACancelThroughRiver(t *testing.T) {
 	b := setup(t)
-	b.tree("take", 2)
-	b.hold(transfer.EventVerified)
+	b.tree("take", 500) // so that the cancel, once it is let through, comes before the publish
+	release := b.hold(transfer.EventStrategyDecision)
 	b.start("w1")
 	submitted := b.submit(b.spec("take", transfer.Move, transfer.Direct))
 	b.awaitHeld()
@@ -242,6 +243,8 @@ func TestACancelThroughRiver(t *testing.T) {
 	must(t, err)
 	_, err = client.JobCancel(t.Context(), *submitted.RiverJobID)
 	must(t, err)
+	b.awaitWaiting(1)
+	release()
 	job, events := b.await(submitted.ID, transfer.Cancelled)
 	if last := events[len(events)-1]; last.Kind != transfer.EventCancelled || job.FinishedAt == nil {
 		t.Errorf("the last event is %s", last.Kind)

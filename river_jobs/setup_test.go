@@ -82,7 +82,10 @@ type bench struct {
 	engine   *engine.Engine
 	lease    time.Duration
 
-	maxTakeovers int
+	maxTakeovers         int
+	queues               []string
+	concurrency          int
+	keepJobs, keepEvents time.Duration
 }
 
 // zipAbove is after how many files the bench's engine packs.
@@ -94,7 +97,8 @@ func setup(t *testing.T) *bench {
 	store, _ := testdb.New(t)
 	root := t.TempDir()
 	b := &bench{T: t, store: store, events: &publisher{}, from: filepath.Join(root, "from"), to: filepath.Join(root, "to"),
-		lease: 30 * time.Second, maxTakeovers: 5}
+		lease: 30 * time.Second, maxTakeovers: 5,
+		queues: []string{transfer.DefaultQueue}, concurrency: 4}
 	must(t, os.Mkdir(b.from, 0o755))
 	must(t, os.Mkdir(b.to, 0o755))
 	var err error
@@ -112,8 +116,8 @@ func (b *bench) start(name string) (stop func()) {
 	installation, err := b.store.Installation(b.Context())
 	must(b.T, err)
 	worker, err := riverjobs.NewWorker(b.store, b.events, zerolog.New(zerolog.NewTestWriter(b.T)), riverjobs.WorkerOptions{
-		Name: name, Installation: installation, Engine: b.engine, Concurrency: 4,
-		Queues: []string{transfer.DefaultQueue}, MaxTakeovers: b.maxTakeovers,
+		Name: name, Installation: installation, Engine: b.engine, Concurrency: b.concurrency,
+		Queues: b.queues, MaxTakeovers: b.maxTakeovers, KeepJobs: b.keepJobs, KeepEvents: b.keepEvents,
 		SoftStop: 50 * time.Millisecond, Lease: b.lease, Beat: 50 * time.Millisecond,
 	})
 	must(b.T, err)
@@ -147,6 +151,24 @@ func (b *bench) wantTree(name string, n int) {
 			b.Errorf("file %d: %d bytes, %v", i, len(got), err)
 		}
 	}
+}
+
+// wantSource wants the source to be as tree made it.
+func (b *bench) wantSource(name string, n int) {
+	b.Helper()
+	at := *b
+	at.to = b.from
+	at.wantTree(name, n)
+}
+
+func (b *bench) mkdir(path string) {
+	b.Helper()
+	must(b.T, os.MkdirAll(path, 0o755))
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 func (b *bench) wantGone(path string) {
@@ -271,6 +293,15 @@ func (b *bench) hold(kind transfer.EventKind) (release func()) {
 func (b *bench) awaitHeld() {
 	b.Helper()
 	eventually(b.T, "a run is held", func() bool { return b.held() > 0 })
+}
+
+// awaitWaiting waits until n transactions wait for a job's row.
+func (b *bench) awaitWaiting(n int) {
+	b.Helper()
+	eventually(b.T, "a transaction waits for the row", func() bool {
+		return scan[int](b.T, b.store, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+			AND wait_event_type = 'Lock' AND wait_event IN ('transactionid', 'tuple')`) >= n
+	})
 }
 
 func (b *bench) held() int {

@@ -1,0 +1,57 @@
+package riverjobs
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/engine/transfer"
+)
+
+// A lease that can't be renewed is given up a beat before another worker may take the job, counted from before it was asked
+// for.
+func TestALeaseIsGivenUpInTime(t *testing.T) {
+	t.Parallel()
+	nowhere, err := db.Open(t.Context(), "postgres://ketter@127.0.0.1:1/ketter?sslmode=disable", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nowhere.Close)
+	now := 100 * time.Second
+	k := newKeeper(nowhere, 10*time.Second, 2*time.Second, zerolog.Nop())
+	k.clock = func() time.Duration { return now }
+	lost := false
+	letGo := k.hold(&lease{jobID: 1, token: "t", progress: func() transfer.Progress { return transfer.Progress{} },
+		cancel: func() { t.Error("cancelled") }, lost: func() { lost = true }}, now)
+
+	now += 7*time.Second + 999*time.Millisecond
+	k.renewAll(t.Context()) // in vain
+	if k.expire(); lost {
+		t.Error("it is given up too early")
+	}
+	now += time.Millisecond
+	if k.expire(); !lost {
+		t.Error("it is held too long")
+	}
+	if k.running() != 1 {
+		t.Error("its run has not ended yet")
+	}
+	letGo()
+	if k.running() != 0 || k.untilFirst() != k.beat {
+		t.Error("it is held after its end")
+	}
+}
+
+// The clock of leases is one that goes on.
+func TestTheClockOfLeasesGoesOn(t *testing.T) {
+	t.Parallel()
+	before := sinceBoot()
+	deadline := time.Now().Add(time.Minute)
+	for sinceBoot() <= before {
+		if time.Now().After(deadline) {
+			t.Fatal("it stands still")
+		}
+	}
+}
