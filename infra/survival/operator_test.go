@@ -1,6 +1,9 @@
 package survival
 
 import (
+	"context"
+	"time"
+
 	"github.com/rs/zerolog"
 
 	"github.com/ketter/ketter/db"
@@ -19,7 +22,17 @@ func (b *bench) operator() *riverjobs.Client {
 	return client
 }
 
-// cancel and retry are what an operator asks for, in this process.
-func (b *bench) cancel(id int64) (db.Job, error) { return b.operator().Cancel(b.Context(), id) }
+// cancel and retry are what an operator asks for, in this process. Nobody waits for ever for an answer.
+func (b *bench) cancel(id int64) (db.Job, error) {
+	ctx, stop := context.WithTimeout(b.Context(), operatorsPatience)
+	defer stop()
+	return b.operator().Cancel(ctx, id)
+}
 
-func (b *bench) retry(id int64) (db.Job, error) { return b.operator().Retry(b.Context(), id) }
+func (b *bench) retry(id int64) (db.Job, error) {
+	ctx, stop := context.WithTimeout(b.Context(), operatorsPatience)
+	defer stop()
+	return b.operator().Retry(ctx, id)
+}
+
+const operatorsPatience = 30 * time.Second

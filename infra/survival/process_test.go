@@ -27,7 +27,7 @@ func (b *bench) start(name, command string, env ...string) *process {
 	p.cmd.Env = append(append([]string{
 		"PATH=/usr/bin:/bin", "DB_URL=" + b.url, "REDIS_URL=" + b.redis,
 		"KETTER_ALLOWED_ROOTS=" + strings.Join(b.roots, string(filepath.ListSeparator)),
-		"KETTER_LISTEN=127.0.0.1:0", "KETTER_LOG_FORMAT=json", "KETTER_WORKER_NAME=" + name,
+		"KETTER_LISTEN=127.0.0.1:0", "KETTER_LOG_FORMAT=json", "KETTER_LOG_LEVEL=debug", "KETTER_WORKER_NAME=" + name,
 		"KETTER_LEASE=" + b.lease.String(), "KETTER_BEAT=" + b.beat.String(), "KETTER_SOFT_STOP=" + b.softStop.String(),
 	}, b.env...), env...)
 	p.cmd.Stdout, p.cmd.Stderr = b.journal.file, b.journal.file
