@@ -15,7 +15,8 @@
 // order tells who did what before whom. Triggers in the test's database log who held a job when. audit_test.go proves from
 // both that two runs of a job never acted at once, unless the first was frozen.
 //
-// `go test ./infra/survival` is the short form. It needs KETTER_TEST_DB_URL (infra/test.sh sets it) and redis-server.
-// `task torture-jobs`, or KETTER_SURVIVAL=long, is the long one. KETTER_SURVIVAL_SEED=N makes the random choices of an
-// earlier run again, which it had printed; the moments at which they strike are the machine's.
+// `go test ./infra/survival` is the short form. It needs redis-server and PostgreSQL's binaries, and makes its databases on
+// the server that KETTER_TEST_DB_URL names, else on one that it starts. `task torture-jobs`, or KETTER_SURVIVAL=long, is the
+// long form. KETTER_SURVIVAL_SEED=N makes the random choices of an earlier run again, which it had printed; the moments at
+// which they strike are the machine's.
 package survival

@@ -206,7 +206,9 @@ func TestAWorkerFrozenWithinATransactionHoldsNobodyUp(t *testing.T) {
 	frozen := workers[b.runner(id)]
 	frozen.freeze()
 	hold.Release()
+	began := time.Now()
 	b.await(id, transfer.Success, time.Minute)
+	t.Logf("done after %v", time.Since(began))
 	b.arrived(o, want)
 	frozen.thaw()
 	b.settled(time.Minute)

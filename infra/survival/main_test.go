@@ -14,16 +14,30 @@ import (
 // builtInto is where the binary goes; TestMain removes it.
 var builtInto string
 
-func TestMain(m *testing.M) {
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+// run runs the tests, on a server of their own unless they are given one.
+func run(m *testing.M) int {
 	var err error
 	if builtInto, err = os.MkdirTemp("", "ketter-survival"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return 1
 	}
-	status := m.Run()
-	_ = os.RemoveAll(builtInto)
-	os.Exit(status)
+	defer func() { _ = os.RemoveAll(builtInto) }()
+	if os.Getenv(serverVariable) == "" {
+		server, err := makePostgres()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer func() { _ = server.remove() }()
+		_ = os.Setenv(serverVariable, server.url())
+	}
+	return m.Run()
 }
+
+// serverVariable names the server on which the tests make databases.
+const serverVariable = "KETTER_TEST_DB_URL"
 
 // binary builds ketter, once, as it is shipped: without the race detector.
 var binary = sync.OnceValues(func() (string, error) {

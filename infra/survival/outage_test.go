@@ -77,7 +77,7 @@ func TestJobsOutliveTheirDatabase(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := newPostgres(t)
-			b := server.setup()
+			b := server.setup(t)
 			b.lease = c.lease
 			b.serve()
 			b.worker("w1")
@@ -87,9 +87,9 @@ func TestJobsOutliveTheirDatabase(t *testing.T) {
 				if !l.copying() {
 					break
 				}
-				server.stop(c.how)
+				must(t, server.stop(c.how))
 				time.Sleep(c.away)
-				server.start()
+				must(t, server.start())
 			}
 			l.succeeds(3 * time.Minute)
 			if c.away > c.lease {

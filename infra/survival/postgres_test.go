@@ -2,6 +2,7 @@ package survival
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -21,34 +22,52 @@ import (
 	riverjobs "github.com/ketter/ketter/river_jobs"
 )
 
-// postgres is a server of the test's own, which it may stop and start again in the same place.
+// postgres is a server of the tests' own, which may be stopped and started again in the same place.
 type postgres struct {
-	*testing.T
-	home string
-	port int
-	cmd  *exec.Cmd // nil while it is stopped
-	gone chan struct{}
+	bin, home string
+	port      int
+	cmd       *exec.Cmd // nil while it is stopped
+	gone      chan struct{}
 }
 
+// newPostgres makes one that ends with the test.
 func newPostgres(t *testing.T) *postgres {
 	t.Helper()
-	home, err := os.MkdirTemp("", "ketter-survival") // not below t.TempDir, which others than its owner can't enter
+	p, err := makePostgres()
 	must(t, err)
-	p := &postgres{T: t, home: home, port: freePort(t)}
-	t.Cleanup(func() {
-		p.stop(syscall.SIGQUIT)
-		must(t, os.RemoveAll(home))
-	})
-	if as := p.account(); as.Credential != nil {
-		must(t, os.Chown(home, int(as.Credential.Uid), int(as.Credential.Gid)))
+	t.Cleanup(func() { must(t, p.remove()) })
+	return p
+}
+
+// makePostgres makes a server and starts it. Nothing of it is durable.
+func makePostgres() (p *postgres, err error) {
+	p = &postgres{port: freePort()}
+	if p.bin, err = binDir(); err != nil {
+		return nil, err
+	}
+	if p.home, err = os.MkdirTemp("", "ketter-survival"); err != nil { // where others than we may enter
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.remove())
+		}
+	}()
+	if as := account(); as.Credential != nil {
+		if err := os.Chown(p.home, int(as.Credential.Uid), int(as.Credential.Gid)); err != nil {
+			return nil, err
+		}
 	}
 	said, err := p.command("initdb", "-D", p.data(), "--username=ketter", "--auth=trust", "--no-sync", "--no-locale",
 		"--encoding=UTF8").CombinedOutput()
 	if err != nil {
-		t.Fatalf("initdb: %v: %s", err, said)
+		return nil, fmt.Errorf("initdb: %w: %s", err, said)
 	}
-	p.start()
-	return p
+	return p, p.start()
+}
+
+func (p *postgres) remove() error {
+	return errors.Join(p.stop(syscall.SIGQUIT), os.RemoveAll(p.home))
 }
 
 func (p *postgres) data() string { return filepath.Join(p.home, "data") }
@@ -59,15 +78,14 @@ func (p *postgres) url() string {
 
 // command is one of the binaries, as a user that PostgreSQL accepts.
 func (p *postgres) command(tool string, arguments ...string) *exec.Cmd {
-	p.Helper()
-	cmd := exec.Command(filepath.Join(binDir(p.T), tool), arguments...)
+	cmd := exec.Command(filepath.Join(p.bin, tool), arguments...)
 	cmd.Dir, cmd.Env = p.home, []string{"PATH=/usr/bin:/bin", "HOME=" + p.home, "LC_ALL=C", "TZ=UTC"}
-	cmd.SysProcAttr = p.account()
+	cmd.SysProcAttr = account()
 	return cmd
 }
 
-func (p *postgres) account() *syscall.SysProcAttr {
-	p.Helper()
+// account makes a process one of a user that PostgreSQL accepts, which root is not.
+func account() *syscall.SysProcAttr {
 	attributes := endsWithUs()
 	if os.Geteuid() != 0 {
 		return attributes
@@ -82,67 +100,66 @@ func (p *postgres) account() *syscall.SysProcAttr {
 			}
 		}
 	}
-	p.Fatal("PostgreSQL refuses root, and there is neither a user postgres nor nobody")
-	return nil
+	return attributes // and PostgreSQL says what it thinks of that
 }
 
 // binDir is PG_BINDIR, else where initdb really is, else the newest of the places where packages put it.
-func binDir(t *testing.T) string {
-	t.Helper()
+func binDir() (string, error) {
 	if dir := os.Getenv("PG_BINDIR"); dir != "" {
-		return dir
+		return dir, nil
 	}
 	if path, err := exec.LookPath("initdb"); err == nil {
 		if path, err = filepath.EvalSymlinks(path); err == nil {
-			return filepath.Dir(path)
+			return filepath.Dir(path), nil
 		}
 	}
 	for _, pattern := range []string{"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin",
 		"/usr/local/opt/postgresql@*/bin"} {
 		if found, _ := filepath.Glob(pattern); len(found) > 0 {
-			return slices.Max(found)
+			return slices.Max(found), nil
 		}
 	}
-	t.Fatal("this test needs PostgreSQL's server: apt install postgresql, or brew install postgresql@16")
-	return ""
+	return "", errors.New("these tests need PostgreSQL's server: apt install postgresql, or brew install postgresql@16")
 }
 
 // freePort is one that Linux doesn't give to outgoing connections, so that it is still free when a server is to start
 // again.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
+func freePort() int {
+	for {
 		port := 20_000 + rand.IntN(12_000)
 		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			must(t, listener.Close())
+			_ = listener.Close() // nothing has used it
 			return port
 		}
 	}
-	t.Fatal("no free port")
-	return 0
 }
 
 // start returns when the server answers.
-func (p *postgres) start() {
-	p.Helper()
+func (p *postgres) start() error {
 	log, err := os.OpenFile(filepath.Join(p.home, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	must(p.T, err)
+	if err != nil {
+		return err
+	}
 	defer log.Close()
 	p.cmd = p.command("postgres", "-D", p.data(), "-p", strconv.Itoa(p.port), "-c", "listen_addresses=127.0.0.1",
-		"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=200")
+		"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=300")
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	must(p.T, p.cmd.Start())
+	if err := p.cmd.Start(); err != nil {
+		p.cmd = nil
+		return err
+	}
 	p.gone = make(chan struct{})
 	go func(cmd *exec.Cmd, gone chan struct{}) {
-		_ = cmd.Wait()
+		_ = cmd.Wait() // its log tells how it ended
 		close(gone)
 	}(p.cmd, p.gone)
 	for deadline := time.Now().Add(time.Minute); !p.answers(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			said, _ := os.ReadFile(filepath.Join(p.home, "server.log"))
-			p.Fatalf("PostgreSQL does not answer: %s", said)
+			said, _ := os.ReadFile(log.Name())
+			return fmt.Errorf("PostgreSQL does not answer: %s", said)
 		}
 	}
+	return nil
 }
 
 func (p *postgres) answers() bool {
@@ -156,28 +173,28 @@ func (p *postgres) answers() bool {
 }
 
 // stop ends the server: with SIGINT in order, with SIGQUIT as by a crash.
-func (p *postgres) stop(how syscall.Signal) {
-	p.Helper()
+func (p *postgres) stop(how syscall.Signal) error {
 	if p.cmd == nil {
-		return
+		return nil
 	}
-	must(p.T, p.cmd.Process.Signal(how))
+	_ = p.cmd.Process.Signal(how) // it may have ended by itself
 	select {
 	case <-p.gone:
+		p.cmd = nil
+		return nil
 	case <-time.After(time.Minute):
 		_ = p.cmd.Process.Kill()
 		<-p.gone
-		p.Error("PostgreSQL did not stop")
+		return errors.New("PostgreSQL did not stop")
 	}
-	p.cmd = nil
 }
 
 // setup makes a bench on the server.
-func (p *postgres) setup() *bench {
-	p.Helper()
-	store, err := db.Open(p.Context(), p.url(), 4)
-	must(p.T, err)
-	p.Cleanup(store.Close)
-	must(p.T, riverjobs.MigrateUp(p.Context(), store, p.url()))
-	return setupOn(p.T, store, p.url())
+func (p *postgres) setup(t *testing.T) *bench {
+	t.Helper()
+	store, err := db.Open(t.Context(), p.url(), 4)
+	must(t, err)
+	t.Cleanup(store.Close)
+	must(t, riverjobs.MigrateUp(t.Context(), store, p.url()))
+	return setupOn(t, store, p.url())
 }

@@ -20,7 +20,7 @@ type redis struct {
 
 func newRedis(t *testing.T) *redis {
 	t.Helper()
-	r := &redis{T: t, port: freePort(t)}
+	r := &redis{T: t, port: freePort()}
 	t.Cleanup(r.kill)
 	r.start()
 	return r
