@@ -1,6 +1,7 @@
 package survival
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -33,7 +34,16 @@ func run(m *testing.M) int {
 		defer func() { _ = server.remove() }()
 		_ = os.Setenv(serverVariable, server.url())
 	}
+	flag.Parse()
+	if !given("test.parallel") { // tests wait most of their time, so they aren't bound by the number of cores
+		_ = flag.Set("test.parallel", "4")
+	}
 	return m.Run()
+}
+
+func given(name string) (is bool) {
+	flag.Visit(func(f *flag.Flag) { is = is || f.Name == name })
+	return is
 }
 
 // serverVariable names the server on which the tests make databases.
