@@ -84,6 +84,7 @@ func (w *transferWorker) Work(ctx context.Context, riverJob *river.Job[TransferA
 
 	r.logger.Info().Str("source", r.spec.Source).Str("destination", r.spec.Destination).Msg("job started")
 	result, err := r.transfer(runCtx, ctx, stop)
+	r.logger.Debug().Msg("transfer ended") // from here on the run touches no file, save to sweep; recording its end may take a while
 	if err == nil {
 		err = r.succeed(ctx, result)
 	}
