@@ -13,6 +13,18 @@ const (
 	silence = 15 * time.Second
 )
 
+// silenceParams make the server notice a client that is gone, or frozen in a transaction: until then it keeps that one's row
+// locks, which nobody gets past. Transactions here never wait for anything but the database.
+func silenceParams() map[string]string {
+	return map[string]string{
+		"idle_in_transaction_session_timeout": "5s",
+		"tcp_keepalives_idle":                 "5",
+		"tcp_keepalives_interval":             "5",
+		"tcp_keepalives_count":                "2",
+		"tcp_user_timeout":                    "15s",
+	}
+}
+
 // dialer makes connections that notice when the database's host is gone.
 func dialer() *net.Dialer {
 	return &net.Dialer{

@@ -100,6 +100,19 @@ func (q *Queries) Swept(ctx context.Context, jobID int64) error {
 	return err
 }
 
+const takeTurn = `-- name: TakeTurn :execrows
+UPDATE installation SET reconciled_at = now() WHERE reconciled_at < now() - $1::interval
+`
+
+// TakeTurn takes a row for one worker per interval, of those that would do what one is enough for.
+func (q *Queries) TakeTurn(ctx context.Context, interval time.Duration) (int64, error) {
+	result, err := q.db.Exec(ctx, takeTurn, interval)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const unsweptJobs = `-- name: UnsweptJobs :many
 SELECT s.job_id, s.sweeps FROM job_stagings s JOIN jobs j ON j.id = s.job_id
 WHERE s.sweep_after < now() AND j.status IN ('success', 'failed', 'cancelled') AND j.queue = ANY($1::text[])

@@ -491,12 +491,20 @@ func (q *Queries) SucceedJob(ctx context.Context, arg SucceedJobParams) error {
 }
 
 const takeOverJob = `-- name: TakeOverJob :execrows
-UPDATE jobs SET status = 'pending', takeovers = takeovers + 1 WHERE id = $1 AND status = 'running'
+UPDATE jobs
+SET status = 'pending', takeovers = takeovers + CASE WHEN $1::boolean THEN 1 ELSE 0 END,
+    attempts = attempts - CASE WHEN $1::boolean THEN 0 ELSE 1 END
+WHERE id = $2 AND status = 'running'
 `
 
-// TakeOverJob gives back a job whose run ended without a word.
-func (q *Queries) TakeOverJob(ctx context.Context, id int64) (int64, error) {
-	result, err := q.db.Exec(ctx, takeOverJob, id)
+type TakeOverJobParams struct {
+	Blamed bool
+	ID     int64
+}
+
+// TakeOverJob gives back a job whose run ended without a word. Unless the job is blamed for it, that counts for nothing.
+func (q *Queries) TakeOverJob(ctx context.Context, arg TakeOverJobParams) (int64, error) {
+	result, err := q.db.Exec(ctx, takeOverJob, arg.Blamed, arg.ID)
 	if err != nil {
 		return 0, err
 	}

@@ -38,6 +38,9 @@ func Open(ctx context.Context, url string, maxConns int32) (*Store, error) {
 	// All queries are short. Where the planner thinks one long, compiling it takes a hundred times as long as running it.
 	config.ConnConfig.RuntimeParams["jit"] = "off"
 	config.ConnConfig.RuntimeParams["application_name"] = "ketter"
+	for name, value := range silenceParams() {
+		config.ConnConfig.RuntimeParams[name] = value
+	}
 	config.ConnConfig.DialFunc = dialer().DialContext
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = connectTime
@@ -114,6 +117,12 @@ func (s *Store) ExpiredRuns(ctx context.Context) ([]ExpiredRunsRow, error) {
 	return New(s.pool).ExpiredRuns(ctx)
 }
 
+// TakeTurn reports whether the caller is the one worker that may compare jobs with River's, once per interval.
+func (s *Store) TakeTurn(ctx context.Context, interval time.Duration) (bool, error) {
+	rows, err := New(s.pool).TakeTurn(ctx, interval)
+	return rows == 1, err
+}
+
 // UnsweptJobs are ended jobs that may have left a staging folder.
 func (s *Store) UnsweptJobs(ctx context.Context, which UnsweptJobsParams) ([]UnsweptJobsRow, error) {
 	return New(s.pool).UnsweptJobs(ctx, which)
@@ -144,13 +153,14 @@ func (s *Store) DeleteOldKeys(ctx context.Context, olderThan time.Duration) erro
 func Unreachable(err error) bool {
 	var connecting *pgconn.ConnectError
 	var network *net.OpError
-	if errors.As(err, &connecting) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.As(err, &connecting) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err) {
 		return true
 	}
 	var said *pgconn.PgError
 	if !errors.As(err, &said) {
 		return false
 	}
-	// https://www.postgresql.org/docs/current/errcodes-appendix.html: connection exception, and the server's shutdowns.
-	return strings.HasPrefix(said.Code, "08") || slices.Contains([]string{"57P01", "57P02", "57P03"}, said.Code)
+	// https://www.postgresql.org/docs/current/errcodes-appendix.html: connection exception, the server's
+	// shutdowns, and the end of a transaction that was idle for too long.
+	return strings.HasPrefix(said.Code, "08") || slices.Contains([]string{"57P01", "57P02", "57P03", "25P03"}, said.Code)
 }

@@ -43,7 +43,7 @@ type earlierRun struct {
 // inherit takes over the staging of earlier runs, so that none of them can publish any more.
 func (r *run) inherit(ctx context.Context, leavings []staging.Leaving) (*earlier, error) {
 	if len(leavings) == 0 {
-		return nil, nil
+		return nil, r.nonePublishes(ctx) // a run that lived would have left its staging
 	}
 	if err := r.watch.beforeInherit(ctx); err != nil {
 		return nil, err
@@ -70,10 +70,18 @@ func (r *run) inherit(ctx context.Context, leavings []staging.Leaving) (*earlier
 	return e, failure.AtDestination("read an earlier run", r.spec.Destination, e.open())
 }
 
-// nonePublishes takes back an earlier run's intent, now that the run can't publish any more what it had built. A rename is
-// not kept from coming true by that.
+// nonePublishes takes back an earlier run's intent, now that the run can't publish any more what it had built.
 func (r *run) nonePublishes(ctx context.Context) error {
-	if r.spec.Intent == nil || r.spec.Intent.Method == transfer.Rename {
+	if r.spec.Intent == nil {
+		return nil
+	}
+	return r.notPublished(ctx)
+}
+
+// notPublished takes back a recorded intent, unless an earlier run had meant to rename: nothing keeps one that is frozen from
+// doing so when it wakes.
+func (r *run) notPublished(ctx context.Context) error {
+	if r.spec.Intent != nil && r.spec.Intent.Method == transfer.Rename {
 		return nil
 	}
 	return r.watch.notPublished(ctx)

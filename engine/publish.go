@@ -67,7 +67,7 @@ func (r *run) pastReturn(ctx context.Context, intent transfer.Intent) error {
 // takeBack adds to err that nothing was published after all. When that can't be recorded the intent stays, and a next run
 // looks whether it came true.
 func (r *run) takeBack(ctx context.Context, err error) error {
-	if recording := r.watch.notPublished(ctx); recording != nil {
+	if recording := r.notPublished(ctx); recording != nil {
 		return errors.Join(err, recording)
 	}
 	return err

@@ -33,7 +33,7 @@ func (r *run) rename(ctx context.Context, parents *staging.Parents) (bool, error
 	}
 	err = r.source.Parent.Rename(r.source.Name, r.destination, r.source.Name)
 	if onlyByCopy(err) {
-		return false, r.watch.notPublished(ctx)
+		return false, r.notPublished(ctx)
 	}
 	if errors.Is(err, fs.ErrExist) {
 		return false, r.takeBack(ctx, r.publishFailed(err))

@@ -31,9 +31,13 @@ type Client struct {
 	stopped chan struct{}
 }
 
+// fetchCooldown is how often workers look for jobs at most: pick-up within milliseconds, where River's default costs 100.
+const fetchCooldown = 5 * time.Millisecond
+
 // NewClient makes a client that submits jobs and never works any.
 func NewClient(store *db.Store, events Publisher, logger zerolog.Logger) (*Client, error) {
-	return newClient(store, events, logger, &river.Config{})
+	// Inserts wake workers at most once per cooldown and queue: River's default holds back the second of two for 100 ms.
+	return newClient(store, events, logger, &river.Config{FetchCooldown: fetchCooldown})
 }
 
 // NewWorker makes a client that also works jobs, once started.
@@ -45,7 +49,7 @@ func NewWorker(store *db.Store, events Publisher, logger zerolog.Logger, options
 	config := &river.Config{
 		Workers:           workers,
 		Queues:            map[string]river.QueueConfig{},
-		FetchCooldown:     5 * time.Millisecond, // pick-up within milliseconds; River's default costs 100
+		FetchCooldown:     fetchCooldown,
 		FetchPollInterval: 50 * time.Millisecond,
 		JobTimeout:        -1, // a healthy job may take hours; liveness is the lease's affair
 		// With no timeout River rescues nothing that runs; this only clears orphans that were cancelled.
@@ -61,6 +65,7 @@ func NewWorker(store *db.Store, events Publisher, logger zerolog.Logger, options
 	}
 	client.worker = &transferWorker{client: client, WorkerOptions: options,
 		keeper: newKeeper(store, options.Lease, options.Beat, logger)}
+	client.worker.working, client.worker.interrupt = context.WithCancel(context.Background())
 	river.AddWorker(workers, client.worker)
 	return client, nil
 }
@@ -80,19 +85,38 @@ func (c *Client) Start(ctx context.Context) error {
 	if err := c.river.Start(ctx); err != nil {
 		return err
 	}
+	w := c.worker
+	var chores, keeping sync.WaitGroup
+	for name, chore := range w.chores() {
+		chores.Go(func() { chore.run(ctx, c.logger.With().Str("chore", name).Logger()) })
+	}
 	// Leases are kept until the last run has ended, which is after ctx.
-	keeping, endKeeping := context.WithCancel(context.WithoutCancel(ctx))
-	var chores sync.WaitGroup
-	chores.Go(func() { c.worker.keeper.run(keeping) })
-	chores.Go(func() { c.worker.reap(ctx) })
-	chores.Go(func() { c.worker.keepHouse(ctx) })
+	keeper, endKeeping := context.WithCancel(context.WithoutCancel(ctx))
+	keeping.Go(func() { w.keeper.run(keeper) })
+	interrupting := context.AfterFunc(ctx, func() { time.AfterFunc(w.SoftStop, w.interrupt) })
 	go func() {
 		<-c.river.Stopped()
+		interrupting()
+		w.interrupt()
 		endKeeping()
-		chores.Wait()
+		keeping.Wait()
+		waitFor(&chores, choreTime)
 		close(c.stopped)
 	}()
 	return nil
+}
+
+// waitFor waits no longer than it makes sense: a storage that hangs may hold a sweep for ever.
+func waitFor(group *sync.WaitGroup, most time.Duration) {
+	done := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(most):
+	}
 }
 
 // Stopped is closed when every job has ended or was given back to the queue, after Start's context has ended.

@@ -1,7 +1,6 @@
 package riverjobs
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -18,9 +17,9 @@ import (
 type lease struct {
 	jobID    int64
 	token    string
-	progress func() transfer.Progress
-	cancel   func() // a cancel was requested; may be called again and again
-	lost     func() // the run has no right to go on, or soon won't have: it must stop at once
+	progress func() transfer.Progress // nil: it is no run, but a sweep after one
+	cancel   func()                   // a cancel was requested; may be called again and again
+	lost     func()                   // the run has no right to go on, or soon won't have: it must stop at once
 
 	safeUntil time.Duration // by the keeper's clock; its goroutine's alone once it is held
 }
@@ -59,11 +58,14 @@ func (k *keeper) hold(l *lease, asked time.Duration) (letGo func()) {
 // safeUntil counts from before the statement that set the lease, for by the database's clock it was not set earlier.
 func (k *keeper) safeUntil(asked time.Duration) time.Duration { return asked + k.lease - k.beat }
 
-// running is how many leases are held.
-func (k *keeper) running() int {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return len(k.held)
+// running is how many runs hold a lease.
+func (k *keeper) running() (n int) {
+	for _, l := range k.all() {
+		if l.progress != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // run keeps leases until ctx ends.
@@ -82,23 +84,27 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-// untilFirst is for how long all leases are safe; one that is taken meanwhile is for longer than a beat.
+// untilFirst is for how long, a beat at most, all leases are safe that aren't lost already: the run of a lost one may take
+// long to end. One that is taken meanwhile is safe for longer than a beat.
 func (k *keeper) untilFirst() time.Duration {
-	wait := k.beat
+	wait, now := k.beat, k.clock()
 	for _, l := range k.all() {
-		wait = min(wait, l.safeUntil-k.clock())
+		if l.safeUntil > now {
+			wait = min(wait, l.safeUntil-now)
+		}
 	}
 	return wait
 }
 
-// renewAll waits for the database no longer than the first of the leases may.
+// renewAll waits for the database no longer than the first of the leases may, and no longer than a beat: a connection that has
+// fallen silent must leave time for another one. Lost leases are renewed, too, as long as nobody else has the job: that
+// keeps others out until the run has ended.
 func (k *keeper) renewAll(ctx context.Context) {
 	leases, asked := k.all(), k.clock()
 	if len(leases) == 0 {
 		return
 	}
-	first := slices.MinFunc(leases, func(a, b *lease) int { return cmp.Compare(a.safeUntil, b.safeUntil) })
-	ctx, cancel := context.WithTimeout(ctx, first.safeUntil-asked)
+	ctx, cancel := context.WithTimeout(ctx, k.untilFirst())
 	defer cancel()
 	renewed, err := k.store.RenewRuns(ctx, renewal(leases, k.lease))
 	if err != nil {
@@ -146,7 +152,10 @@ func (k *keeper) all() []*lease {
 func renewal(leases []*lease, leaseTime time.Duration) db.RenewRunsParams {
 	r := db.RenewRunsParams{Lease: leaseTime}
 	for _, l := range leases {
-		p := l.progress()
+		var p transfer.Progress
+		if l.progress != nil {
+			p = l.progress()
+		}
 		r.JobIds, r.RunTokens = append(r.JobIds, l.jobID), append(r.RunTokens, l.token)
 		r.Phases = append(r.Phases, string(p.Phase))
 		r.FilesDone, r.FilesTotal = append(r.FilesDone, p.FilesDone), append(r.FilesTotal, p.FilesTotal)

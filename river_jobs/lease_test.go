@@ -55,3 +55,26 @@ func TestTheClockOfLeasesGoesOn(t *testing.T) {
 		}
 	}
 }
+
+// A run that has lost its lease and takes long to end harms no other: theirs are renewed as ever, and nothing spins.
+func TestALostLeaseHarmsNoOther(t *testing.T) {
+	t.Parallel()
+	nowhere, err := db.Open(t.Context(), "postgres://ketter@127.0.0.1:1/ketter?sslmode=disable", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nowhere.Close)
+	now := 100 * time.Second
+	k := newKeeper(nowhere, 10*time.Second, 2*time.Second, zerolog.Nop())
+	k.clock = func() time.Duration { return now }
+	ignore := func() {}
+	k.hold(&lease{jobID: 1, token: "lost", cancel: ignore, lost: ignore}, now-time.Hour)
+	if k.untilFirst() != k.beat {
+		t.Errorf("a lost lease leaves %v for the next renewal", k.untilFirst())
+	}
+	k.hold(&lease{jobID: 2, token: "held", cancel: ignore, lost: func() { t.Error("the other is lost, too") }}, now-7*time.Second)
+	if k.untilFirst() != time.Second {
+		t.Errorf("the other is safe for %v", k.untilFirst())
+	}
+	k.expire()
+}

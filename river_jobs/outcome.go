@@ -18,11 +18,34 @@ import (
 // lastWords is how long a run that ends may take to record so; its own context may be over by then.
 const lastWords = 5 * time.Second
 
-// succeed commits the row, the last event and River's completion together. It does not stop for a shutdown: what was
-// published is worth recording.
+// succeed records the success, for as long as the lease holds (ctx): what was published is worth it, whoever stops the
+// worker meanwhile. When it can't be recorded nothing else is said of the job than that it isn't yet: the next run recognises
+// what this one has published.
 func (r *run) succeed(ctx context.Context, result transfer.Result) error {
+	err := r.recordSuccess(ctx, result)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, db.ErrRunLost) && r.hasSucceeded(ctx):
+		return nil // the answer of the commit was lost
+	case errors.Is(err, db.ErrRunLost), ctx.Err() != nil:
+		r.logger.Warn().Err(err).Msg("lease_lost: the job goes on elsewhere")
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
+	return r.finally(ctx, err, func(ctx context.Context) (transfer.Status, error) { return r.retryLater(ctx, failureOf(err)) })
+}
+
+func (r *run) hasSucceeded(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	found, err := r.worker.client.store.JobWithProgress(ctx, r.job.ID)
+	return err == nil && found.Job.Status == transfer.Success
+}
+
+// recordSuccess commits the row, the last event and River's completion together.
+func (r *run) recordSuccess(ctx context.Context, result transfer.Result) error {
 	event := transfer.Event{
 		Kind:    transfer.EventFinished,
 		Message: fmt.Sprintf("Finished: %d files, %d bytes by %s", result.Files, result.Bytes, result.Method),
@@ -30,7 +53,7 @@ func (r *run) succeed(ctx context.Context, result transfer.Result) error {
 			"method": result.Method, "files": result.Files, "bytes": result.Bytes, "seconds": seconds(result.Elapsed),
 		},
 	}
-	return r.record(ctx, func(t *jobTx) error {
+	return r.record(ctx, func(ctx context.Context, t *jobTx) error {
 		err := t.q.SucceedJob(ctx, db.SucceedJobParams{
 			ID: r.job.ID, Method: &result.Method, FilesCopied: result.Files, BytesCopied: result.Bytes,
 		})
@@ -75,7 +98,7 @@ func (r *run) fateAfter(ctx context.Context, err error) fate {
 		return isCancelled
 	case cause != nil:
 		return isInterrupted
-	case f.Code.Class() == failure.Permanent || r.job.Attempts >= maxAttempts:
+	case f.Code.Class() == failure.Permanent || r.job.Attempts-r.job.Takeovers >= maxAttempts:
 		return fails
 	default:
 		return isTriedAgain
@@ -117,13 +140,17 @@ func failureOf(err error) *failure.Error {
 // retries: the reaper gives the job back when the lease has expired.
 func (r *run) finally(ctx context.Context, forRiver error, record func(ctx context.Context) (transfer.Status, error)) error {
 	status, err := record(ctx)
+	if errors.Is(err, db.ErrRunLost) {
+		r.logger.Warn().Err(forRiver).Msg("lease_lost: the job goes on elsewhere")
+		return err
+	}
 	if err != nil {
 		r.logger.Error().AnErr("cause", forRiver).Err(err).Msg("the job's end could not be recorded")
 		return err
 	}
 	r.logger.Warn().Err(forRiver).Str("status", string(status)).Msg("job ended without success")
 	if status.Final() {
-		r.worker.sweepOwn(context.WithoutCancel(ctx), r.job.ID)
+		r.worker.sweepOwn(r.job.ID)
 	}
 	return forRiver
 }
@@ -157,7 +184,7 @@ func (r *run) retryLater(ctx context.Context, f *failure.Error) (transfer.Status
 	delay := retryDelay(r.riverJob.Attempt)
 	event := errorEvent(f)
 	event.Kind = transfer.EventRetryScheduled
-	event.Message = fmt.Sprintf("%s. Trying again in %s (attempt %d of %d)", event.Message, delay, r.job.Attempts+1, maxAttempts)
+	event.Message = fmt.Sprintf("%s. Trying again in %s (attempt %d of %d)", event.Message, delay, r.job.Attempts+1, maxAttempts+r.job.Takeovers)
 	event.Figures["reason"] = "failure"
 	event.Figures["retry_seconds"] = delay.Seconds()
 	event.Figures["retry_at"] = time.Now().Add(delay).UTC().Format(time.RFC3339)
@@ -170,7 +197,7 @@ func (r *run) retryLater(ctx context.Context, f *failure.Error) (transfer.Status
 // is cancelled, whatever else would have become of it. It returns the status.
 func (r *run) end(ctx context.Context, status transfer.Status, event transfer.Event,
 	update func(q *db.Queries) (int64, error)) (transfer.Status, error) {
-	err := r.record(ctx, func(t *jobTx) error {
+	err := r.record(ctx, func(ctx context.Context, t *jobTx) error {
 		if t.job.CancelRequestedAt != nil {
 			status, event = transfer.Cancelled, cancelledEvent()
 			update = func(q *db.Queries) (int64, error) { return q.CancelJob(ctx, r.job.ID) }

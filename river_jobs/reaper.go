@@ -7,54 +7,43 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/rs/zerolog"
 
 	"github.com/ketter/ketter/db"
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/transfer"
 )
 
-// reap looks after the jobs of all workers until ctx ends: every beat after those whose worker is not heard of any more,
-// every lease after those that River and we disagree about. Every worker does, so that one is enough to mend what another's
-// death has broken.
-func (w *transferWorker) reap(ctx context.Context) {
-	beats, leases := time.NewTicker(w.Beat), time.NewTicker(w.Lease)
-	defer beats.Stop()
-	defer leases.Stop()
-	for {
-		w.chore(ctx, "takeover", w.takeOverExpired)
-		select {
-		case <-ctx.Done():
-			return
-		case <-beats.C:
-		case <-leases.C:
-			w.chore(ctx, "reconciliation", w.reconcile)
-		}
+// chores are what a worker does for the jobs of all workers, so that one worker is enough to mend what another's death has
+// broken: every beat it looks for runs whose worker is not heard of any more, every lease for jobs that River and we disagree
+// about, and for what ended jobs have left. Each chore has a goroutine of its own, for a sweep may take long.
+func (w *transferWorker) chores() map[string]chore {
+	return map[string]chore{
+		"takeover":       {w.Beat, w.takeOverExpired},
+		"reconciliation": {w.Lease, w.reconcile},
+		"sweep":          {w.Lease, w.sweepEnded},
+		"retention":      {time.Hour, w.retain},
 	}
 }
 
-// keepHouse removes what is of no use any more, until ctx ends. It may take long, which nobody waits for.
-func (w *transferWorker) keepHouse(ctx context.Context) {
-	leases, hours := time.NewTicker(w.Lease), time.NewTicker(time.Hour)
-	defer leases.Stop()
-	defer hours.Stop()
-	w.chore(ctx, "retention", w.retain)
+type chore struct {
+	every time.Duration
+	do    func(ctx context.Context) error
+}
+
+// run does the chore at once and then at every interval, until ctx ends. What fails is logged and done again in its turn.
+func (c chore) run(ctx context.Context, logger zerolog.Logger) {
+	ticker := time.NewTicker(c.every)
+	defer ticker.Stop()
 	for {
+		if err := c.do(ctx); err != nil && ctx.Err() == nil {
+			logger.Warn().Err(err).Msg("a chore could not be done; it is tried again")
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-leases.C:
-			w.chore(ctx, "sweep", w.sweepEnded)
-		case <-hours.C:
-			w.chore(ctx, "retention", w.retain)
+		case <-ticker.C:
 		}
-	}
-}
-
-// chore does something that concerns no run of this worker's. What fails is logged and done again in its turn.
-func (w *transferWorker) chore(ctx context.Context, name string, do func(context.Context) error) {
-	err := do(ctx)
-	if err != nil && ctx.Err() == nil {
-		w.client.logger.Warn().Err(err).Str("chore", name).Msg("a chore could not be done; it is tried again")
 	}
 }
 
@@ -66,6 +55,9 @@ func (w *transferWorker) takeOverExpired(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, choreTime)
 	defer cancel()
 	expired, err := w.client.store.ExpiredRuns(bounded)
+	if err != nil {
+		w.unreachable.Store(int64(w.keeper.clock()))
+	}
 	for _, run := range expired {
 		err = errors.Join(err, w.takeOver(ctx, run))
 	}
@@ -84,29 +76,32 @@ func (w *transferWorker) takeOver(ctx context.Context, run db.ExpiredRunsRow) er
 			return err
 		}
 		silent := time.Duration(ended.SilentSeconds * float64(time.Second)).Round(100 * time.Millisecond)
-		return w.recover(ctx, t, transfer.Event{
+		blamed := w.keeper.clock()-time.Duration(w.unreachable.Load()) > silent
+		return w.requeue(ctx, t, blamed, transfer.Event{
 			Kind:    transfer.EventRecovered,
 			Message: fmt.Sprintf("Worker %s was not heard of for %s; %s gave the job back to the queue", ended.Worker, silent, w.Name),
 			Figures: transfer.Figures{"worker": ended.Worker, "run": run.RunToken, "silent_seconds": silent.Seconds(),
-				"by": w.Name, "takeovers": t.job.Takeovers + 1},
+				"by": w.Name},
 		})
 	})
 }
 
-// recover decides what becomes of a running job without a run.
-func (w *transferWorker) recover(ctx context.Context, t *jobTx, recovered transfer.Event) error {
+// requeue decides what becomes of a running job without a run. Blamed is a job that may be what ended its worker: not one whose
+// worker could not reach the database, which we couldn't either.
+func (w *transferWorker) requeue(ctx context.Context, t *jobTx, blamed bool, recovered transfer.Event) error {
 	if err := w.client.cancelRiver(ctx, t); err != nil {
 		return err
 	}
 	switch {
 	case t.job.CancelRequestedAt != nil:
 		return t.cancelJob(ctx)
-	case t.job.Takeovers >= int32(w.MaxTakeovers):
+	case blamed && t.job.Takeovers >= int32(w.MaxTakeovers):
 		return giveUp(ctx, t)
 	}
-	if _, err := t.q.TakeOverJob(ctx, t.job.ID); err != nil {
+	if _, err := t.q.TakeOverJob(ctx, db.TakeOverJobParams{ID: t.job.ID, Blamed: blamed}); err != nil {
 		return err
 	}
+	recovered.Figures["blamed"] = blamed
 	if err := t.event(ctx, recovered); err != nil {
 		return err
 	}

@@ -11,7 +11,8 @@ import (
 
 // strandedSQL finds jobs that nobody will ever run: they wait for a River job that is gone, has ended, or was fetched by a
 // worker that died before it claimed the job; or they run without a run. What has changed within a lease ($1) may be about
-// to right itself. River's table is only read.
+// to right itself. River's table is only read; it is
+// not in the schema that package db's queries are compiled against.
 const strandedSQL = `
 	SELECT j.id, coalesce(r.state::text, 'gone') AS state
 	FROM jobs j LEFT JOIN river_job r ON r.id = j.river_job_id
@@ -38,8 +39,11 @@ const outlivedSQL = `
 	  AND NOT r.metadata ? 'cancel_attempted_at'
 	LIMIT 1000`
 
-// reconcile mends what River's table and ours disagree about.
+// reconcile mends what River's table and ours disagree about. Of all workers, one does it per lease.
 func (w *transferWorker) reconcile(ctx context.Context) error {
+	if mine, err := w.myTurn(ctx); !mine {
+		return err
+	}
 	stranded, err := w.ids(ctx, "SELECT id FROM ("+strandedSQL+") s", w.Lease, nil)
 	for _, id := range stranded {
 		err = errors.Join(err, w.mend(ctx, id, w.rewake))
@@ -50,6 +54,12 @@ func (w *transferWorker) reconcile(ctx context.Context) error {
 		err = errors.Join(err, w.mend(ctx, id, w.endRiver))
 	}
 	return err
+}
+
+func (w *transferWorker) myTurn(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, choreTime)
+	defer cancel()
+	return w.client.store.TakeTurn(ctx, w.Lease)
 }
 
 // rewake gives a stranded job another River job, if it is stranded still.
@@ -69,7 +79,7 @@ func (w *transferWorker) rewake(ctx context.Context, t *jobTx) error {
 		Figures: transfer.Figures{"by": w.Name, "river_job_state": state},
 	}
 	if t.job.Status == transfer.Running {
-		return w.recover(ctx, t, recovered)
+		return w.requeue(ctx, t, true, recovered)
 	}
 	if err := w.client.cancelRiver(ctx, t); err != nil {
 		return err

@@ -1,28 +1,67 @@
 package riverjobs_test
 
 import (
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ketter/ketter/db"
 	"github.com/ketter/ketter/engine/transfer"
 )
 
-// A database that is too slow to take the success is not a cancel: what was published is the job's, and is told later.
-func TestASlowDatabaseIsNotACancel(t *testing.T) {
+// A database that is slow to take the success costs nothing: what was published is the job's, and is told as soon as it can be.
+func TestASuccessIsRecordedForAsLongAsTheLeaseHolds(t *testing.T) {
 	b := setup(t)
 	b.tree("take", 2)
 	release := b.hold(transfer.EventFinished)
 	b.start("w1")
 	submitted := b.submit(b.spec("take", transfer.Move, transfer.Direct))
 	b.awaitHeld()
-	b.awaitEvent(submitted.ID, transfer.EventRetryScheduled, 1) // when recording the success took too long
+	heldBy := func() int {
+		return scan[int](t, b.store, "SELECT coalesce(max(pid), 0) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = $1", holdLock)
+	}
+	first := heldBy()
+	eventually(t, "a second attempt, since the first took too long", func() bool { return heldBy() != 0 && heldBy() != first })
 	release()
-	job, _ := b.await(submitted.ID, transfer.Success)
-	if job.FilesCopied != 2 || job.Attempts < 2 {
-		t.Errorf("%d files, %d attempts", job.FilesCopied, job.Attempts)
+	job, events := b.await(submitted.ID, transfer.Success)
+	if job.FilesCopied != 2 || job.Attempts != 1 || count(events, transfer.EventRetryScheduled) != 0 {
+		t.Errorf("%d files, %d attempts, events %v", job.FilesCopied, job.Attempts, kinds(events))
 	}
 	b.wantTree("take", 2)
+}
+
+// A success that the database refuses is tried again, however often: the job is complete, and must not be told as failed.
+func TestACompleteJobNeverFails(t *testing.T) {
+	b := setup(t)
+	b.tree("take", 2)
+	mend := b.breaks("jobs", "UPDATE", "NEW.status = 'success'")
+	submitted := b.submit(b.spec("take", transfer.Move, transfer.Direct))
+	exec(t, b.store, "UPDATE jobs SET attempts = 7")
+	b.start("w1")
+	b.awaitEvent(submitted.ID, transfer.EventRetryScheduled, 1)
+	mend()
+	b.await(submitted.ID, transfer.Success)
+	b.wantTree("take", 2)
+	b.wantGone(filepath.Join(b.from, "take"))
+}
+
+// A worker that is frozen within a transaction keeps its rows only as long as the server lets an idle one.
+func TestAnIdleTransactionIsEnded(t *testing.T) {
+	b := setup(t)
+	err := b.store.InTx(t.Context(), func(tx pgx.Tx, _ *db.Queries) error {
+		var limit time.Duration
+		if err := tx.QueryRow(t.Context(), "SELECT current_setting('idle_in_transaction_session_timeout')::interval").Scan(&limit); err != nil {
+			return err
+		}
+		if limit <= 0 || limit > 10*time.Second {
+			t.Errorf("an idle transaction may last %v", limit)
+		}
+		return nil
+	})
+	must(t, err)
 }
 
 // When not even the failure can be recorded, the job is found again once its lease has expired.

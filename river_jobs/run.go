@@ -32,6 +32,7 @@ type run struct {
 	token    string
 	asked    time.Duration // when its lease was asked for, by the keeper's clock
 	riverJob *river.Job[TransferArgs]
+	riverCtx context.Context // River's, of this run; see heed
 	spec     transfer.Spec
 	logger   zerolog.Logger
 
@@ -41,40 +42,68 @@ type run struct {
 
 var _ transfer.Observer = (*run)(nil)
 
-// lease is the run's, which stop ends.
-func (r *run) lease(stop context.CancelCauseFunc) *lease {
+// lease is the run's. Its loss stops the run, and ends what the run may still record.
+func (r *run) lease(stop context.CancelCauseFunc, lose context.CancelFunc) *lease {
 	return &lease{
 		jobID: r.job.ID, token: r.token, progress: r.latest,
 		cancel: func() { stop(errCancelled) },
-		lost:   func() { stop(errLeaseLost) },
+		lost:   func() { stop(errLeaseLost); lose() },
 	}
 }
 
-// heed waits until River's context ends, for the worker's shutdown or because the River job was cancelled, and stops the
-// run. It returns when ctx ends, too.
-func (r *run) heed(ctx context.Context, riverCtx context.Context, stop context.CancelCauseFunc) {
+// heed stops the run when the worker has to end, or somebody has cancelled the River job; so it watches River's context, which
+// ends for both. It returns when ctx ends, too.
+func (r *run) heed(ctx context.Context, stop context.CancelCauseFunc) {
 	select {
 	case <-ctx.Done():
 		return
-	case <-riverCtx.Done():
+	case <-r.riverCtx.Done():
 	}
-	if !errors.Is(context.Cause(riverCtx), river.ErrJobCancelledRemotely) {
-		stop(errInterrupted)
-		return
+	if errors.Is(context.Cause(r.riverCtx), river.ErrJobCancelledRemotely) {
+		if cause := r.cancelledBy(ctx); cause != nil {
+			stop(cause)
+			return
+		}
+		select { // it goes on, and only the worker's end can stop it now
+		case <-ctx.Done():
+			return
+		case <-r.worker.working.Done():
+		}
 	}
-	switch err := r.cancelledThroughRiver(ctx); {
-	case err == nil:
-		stop(errCancelled)
-	case errors.Is(err, db.ErrRunLost): // who took the job over cancelled its River job
-		stop(errLeaseLost)
-	case failure.CodeOf(err) == failure.JobState:
-		r.logger.Warn().Msg("the River job was cancelled past the point of no return; the job finishes")
+	stop(errInterrupted)
+}
+
+// cancelledBy finds out what the cancel of the River job means for the run; nil: nothing, it came too late.
+func (r *run) cancelledBy(ctx context.Context) (cause error) {
+	for {
+		err := r.cancelledThroughRiver(ctx)
+		switch {
+		case err == nil:
+			return errCancelled
+		case errors.Is(err, db.ErrRunLost): // who took the job over cancelled its River job
+			return errLeaseLost
+		case failure.CodeOf(err) == failure.JobState:
+			r.logger.Warn().Msg("the River job was cancelled past the point of no return; the job finishes")
+			return nil
+		case ctx.Err() != nil:
+			return nil
+		}
+		r.logger.Warn().Err(err).Msg("a cancel of the River job could not be noted; trying again")
+		pause(ctx)
+	}
+}
+
+// pause is between attempts to reach the database.
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(200 * time.Millisecond):
 	}
 }
 
 // cancelledThroughRiver makes a cancel of the River job one of the job's, if it isn't that already.
 func (r *run) cancelledThroughRiver(ctx context.Context) error {
-	return r.record(ctx, func(t *jobTx) error {
+	return r.record(ctx, func(ctx context.Context, t *jobTx) error {
 		switch {
 		case t.job.CancelRequestedAt != nil:
 			return nil
@@ -88,32 +117,35 @@ func (r *run) cancelledThroughRiver(ctx context.Context) error {
 // record runs fn in a fenced transaction and tells listeners after the commit. It tries again while the database can't be
 // reached: hours of copying are not thrown away for a failover of seconds. The context bounds it, which ends when the lease
 // can't be renewed either.
-func (r *run) record(ctx context.Context, fn func(t *jobTx) error) error {
+func (r *run) record(ctx context.Context, fn func(ctx context.Context, t *jobTx) error) error {
 	for {
-		var t *jobTx
-		err := r.worker.client.store.InRun(ctx, r.job.ID, r.token, func(tx pgx.Tx, q *db.Queries, job db.Job) error {
-			t = &jobTx{tx: tx, q: q, job: job}
-			return fn(t)
-		})
-		if err == nil {
-			r.worker.client.tell(t)
-			return nil
-		}
-		if !db.Unreachable(err) {
+		err := r.recordOnce(ctx, fn)
+		if err == nil || ctx.Err() != nil || !db.Unreachable(err) && !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
 		r.logger.Warn().Err(err).Msg("the database can't be reached; trying again")
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(200 * time.Millisecond):
-		}
+		pause(ctx)
 	}
+}
+
+// recordOnce is bounded, for a connection may fall silent.
+func (r *run) recordOnce(ctx context.Context, fn func(ctx context.Context, t *jobTx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, lastWords)
+	defer cancel()
+	var t *jobTx
+	err := r.worker.client.store.InRun(ctx, r.job.ID, r.token, func(tx pgx.Tx, q *db.Queries, job db.Job) error {
+		t = &jobTx{tx: tx, q: q, job: job}
+		return fn(ctx, t)
+	})
+	if err == nil {
+		r.worker.client.tell(t)
+	}
+	return err
 }
 
 // Event records a step.
 func (r *run) Event(ctx context.Context, event transfer.Event) error {
-	return r.record(ctx, func(t *jobTx) error { return t.event(ctx, event) })
+	return r.record(ctx, func(ctx context.Context, t *jobTx) error { return t.event(ctx, event) })
 }
 
 // Progress keeps the latest figures for the next beat.
@@ -135,7 +167,7 @@ func (r *run) BeforePublish(ctx context.Context, intent transfer.Intent) error {
 	if err != nil {
 		return err
 	}
-	return r.record(ctx, func(t *jobTx) error {
+	return r.record(ctx, func(ctx context.Context, t *jobTx) error {
 		rows, err := t.q.SetPublishIntent(ctx, db.SetPublishIntentParams{ID: r.job.ID, PublishIntent: payload})
 		if err == nil && rows == 0 {
 			err = errCancelled
@@ -148,17 +180,17 @@ func (r *run) BeforePublish(ctx context.Context, intent transfer.Intent) error {
 func (r *run) NotPublished(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lastWords) // what it is called with may have no end
 	defer cancel()
-	return r.record(ctx, func(t *jobTx) error { return t.q.ClearPublishIntent(ctx, r.job.ID) })
+	return r.record(ctx, func(ctx context.Context, t *jobTx) error { return t.q.ClearPublishIntent(ctx, r.job.ID) })
 }
 
 // BeforeInherit asks whether the token holds still: a run that was stopped for a while must not take from its successor.
 func (r *run) BeforeInherit(ctx context.Context) error {
-	return r.record(ctx, func(*jobTx) error { return nil })
+	return r.record(ctx, func(context.Context, *jobTx) error { return nil })
 }
 
 // decided records the planner's verdict.
 func (r *run) decided(ctx context.Context, plan planner.Plan) error {
-	return r.record(ctx, func(t *jobTx) error {
+	return r.record(ctx, func(ctx context.Context, t *jobTx) error {
 		if err := t.q.SetStrategy(ctx, db.SetStrategyParams{ID: r.job.ID, Strategy: &plan.Strategy}); err != nil {
 			return err
 		}

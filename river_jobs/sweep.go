@@ -3,6 +3,7 @@ package riverjobs
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,8 +16,14 @@ import (
 // lastSweep is after how many vain sweeps a destination that isn't there counts as gone for good: half a day.
 const lastSweep = 11
 
-// cleanUp removes what a job that succeeded has left. Nothing can run it any more, so nobody is kept out.
-func (w *transferWorker) cleanUp(ctx context.Context, spec transfer.Spec) {
+// sweepTime bounds each sweep: on a storage that hangs it must not keep a worker, or the job, for ever.
+const sweepTime = 10 * time.Minute
+
+// cleanUp removes what a job that succeeded has left, unless the worker has to end. Nothing can run the job any more, so nobody
+// is kept out.
+func (w *transferWorker) cleanUp(spec transfer.Spec) {
+	ctx, cancel := context.WithTimeout(w.working, sweepTime)
+	defer cancel()
 	left, err := w.Engine.Sweep(ctx, spec, true)
 	if err == nil && left == "" {
 		ctx, cancel := context.WithTimeout(ctx, choreTime)
@@ -43,8 +50,9 @@ func (w *transferWorker) sweepEnded(ctx context.Context) error {
 	return err
 }
 
-// sweepOwn sweeps after a run of this worker. A destination that isn't there had not been made yet, or is removed again.
-func (w *transferWorker) sweepOwn(ctx context.Context, id int64) { w.sweep(ctx, id, true) }
+// sweepOwn sweeps after a run of this worker, unless that has to end. A destination that isn't there had not been made yet, or
+// is removed again.
+func (w *transferWorker) sweepOwn(id int64) { w.sweep(w.working, id, true) }
 
 // sweep removes what an ended job has left, under a lease of its own: an operator may queue the job again meanwhile, and
 // that run must wait. What a destination holds that isn't there is gone, or just not mounted, as unseenIsGone says.
@@ -58,10 +66,11 @@ func (w *transferWorker) sweep(ctx context.Context, id int64, unseenIsGone bool)
 		}
 		return
 	}
-	sweepCtx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	defer w.keeper.hold(&lease{jobID: id, token: token, progress: func() transfer.Progress { return transfer.Progress{} },
-		cancel: func() {}, lost: func() { stop(errLeaseLost) }}, asked)()
+	sweepCtx, stop := context.WithTimeout(ctx, sweepTime)
+	defer stop()
+	letGo := w.keeper.hold(&lease{jobID: id, token: token, cancel: func() {}, lost: stop}, asked)
+	defer letGo()
+	defer context.AfterFunc(sweepCtx, letGo)() // also when the sweep itself hangs
 
 	left, err := w.Engine.Sweep(sweepCtx, specOf(job, w.Installation, token), job.Status == transfer.Success)
 	if err != nil && failure.CodeOf(err) != failure.PathNotAllowed { // which other workers may be allowed

@@ -43,7 +43,7 @@ func TestATakeoverTellsWhoAndHowLong(t *testing.T) {
 		t.Errorf("%d takeovers, River job %d", job.Takeovers, *job.RiverJobID)
 	}
 	recovered := events[slices.Index(kinds(events), transfer.EventRecovered)]
-	for _, part := range []string{`"worker": "dead"`, `"by": "w1"`, `"silent_seconds": 12`, `"takeovers": 1`, `"run": "`} {
+	for _, part := range []string{`"worker": "dead"`, `"by": "w1"`, `"silent_seconds": 12`, `"blamed": true`, `"run": "`} {
 		if !strings.Contains(string(recovered.Payload), part) {
 			t.Errorf("the event has no %s: %s", part, recovered.Payload)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -52,6 +53,11 @@ type transferWorker struct {
 	WorkerOptions
 	client *Client
 	keeper *keeper
+
+	working   context.Context // ends when the time of a soft stop is over
+	interrupt context.CancelFunc
+
+	unreachable atomic.Int64  // when the database last did not answer a chore, by the keeper's clock; 0: never
 }
 
 // Timeout is none: see NewWorker.
@@ -76,32 +82,35 @@ func (w *transferWorker) Work(ctx context.Context, riverJob *river.Job[TransferA
 	if err != nil {
 		return err
 	}
-	// The run's own context: what of River's stops it is for heed to say. The lease outlives it, for a run that was stopped
-	// sweeps and records, and nobody else may begin meanwhile.
-	runCtx, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	r.riverCtx = ctx
+	// What ends River's context is not what ends the run: see heed. The lease outlives both, for a run that was stopped sweeps
+	// and records, and nobody else may begin meanwhile.
+	leased, lose := context.WithCancel(context.WithoutCancel(ctx))
+	defer lose()
+	runCtx, stop := context.WithCancelCause(leased)
 	defer stop(nil)
-	defer w.keeper.hold(r.lease(stop), r.asked)()
+	defer w.keeper.hold(r.lease(stop, lose), r.asked)()
 
 	r.logger.Info().Str("source", r.spec.Source).Str("destination", r.spec.Destination).Msg("job started")
-	result, err := r.transfer(runCtx, ctx, stop)
+	result, err := r.transfer(runCtx, stop)
 	r.logger.Debug().Msg("transfer ended") // from here on the run touches no file, save to sweep; recording its end may take a while
-	if err == nil {
-		err = r.succeed(ctx, result)
-	}
 	if err != nil {
 		return r.fail(runCtx, err)
 	}
+	if err := r.succeed(leased, result); err != nil {
+		return err
+	}
 	r.logger.Info().Str("method", string(result.Method)).Int64("files", result.Files).Int64("bytes", result.Bytes).
 		Dur("elapsed", result.Elapsed).Msg("job finished")
-	w.cleanUp(context.WithoutCancel(ctx), r.spec)
+	w.cleanUp(r.spec)
 	return nil
 }
 
 // transfer plans and moves the bytes, while heed watches River's context.
-func (r *run) transfer(ctx, riverCtx context.Context, stop context.CancelCauseFunc) (transfer.Result, error) {
+func (r *run) transfer(ctx context.Context, stop context.CancelCauseFunc) (transfer.Result, error) {
 	heedCtx, done := context.WithCancel(ctx)
 	var heeding sync.WaitGroup
-	heeding.Go(func() { r.heed(heedCtx, riverCtx, stop) })
+	heeding.Go(func() { r.heed(heedCtx, stop) })
 	defer heeding.Wait()
 	defer done()
 

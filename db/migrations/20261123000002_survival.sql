@@ -19,6 +19,9 @@ ALTER TABLE job_runs
     ADD COLUMN bytes_per_second double precision NOT NULL DEFAULT 0, -- of the phase
     ADD COLUMN seconds_left     double precision NOT NULL DEFAULT 0; -- of the run; 0 while not known
 
+-- When a worker last compared jobs with River's: one is enough.
+ALTER TABLE installation ADD COLUMN reconciled_at timestamptz NOT NULL DEFAULT '-infinity';
+
 -- A row per job that may have left a staging folder at its destination: made with its first run, removed when a worker
 -- has swept after the job's end.
 CREATE TABLE job_stagings (
@@ -41,6 +44,7 @@ CREATE INDEX idempotency_keys_by_job ON idempotency_keys (job_id);     -- the de
 
 -- migrate:down
 
+ALTER TABLE installation DROP COLUMN reconciled_at;
 DROP TABLE idempotency_keys;
 DROP TABLE job_stagings;
 ALTER TABLE job_runs DROP COLUMN renewed_at, DROP COLUMN bytes_per_second, DROP COLUMN seconds_left;

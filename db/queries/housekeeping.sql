@@ -1,3 +1,7 @@
+-- TakeTurn takes a row for one worker per interval, of those that would do what one is enough for.
+-- name: TakeTurn :execrows
+UPDATE installation SET reconciled_at = now() WHERE reconciled_at < now() - sqlc.arg(interval)::interval;
+
 -- UnsweptJobs are those that have ended and may have left a staging folder, of the queues that a worker serves. The run
 -- that ended sweeps by itself; who died before is given a grace. (Written as a sum, so that it is asked of the few jobs
 -- here and never of jobs_by_finish, where it fits nearly all.)

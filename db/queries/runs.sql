@@ -96,9 +96,12 @@ UPDATE jobs
 SET status = 'pending', attempts = attempts - CASE WHEN sqlc.arg(attempt_counts)::boolean THEN 0 ELSE 1 END
 WHERE id = @id AND status = 'running';
 
--- TakeOverJob gives back a job whose run ended without a word.
+-- TakeOverJob gives back a job whose run ended without a word. Unless the job is blamed for it, that counts for nothing.
 -- name: TakeOverJob :execrows
-UPDATE jobs SET status = 'pending', takeovers = takeovers + 1 WHERE id = @id AND status = 'running';
+UPDATE jobs
+SET status = 'pending', takeovers = takeovers + CASE WHEN sqlc.arg(blamed)::boolean THEN 1 ELSE 0 END,
+    attempts = attempts - CASE WHEN sqlc.arg(blamed)::boolean THEN 0 ELSE 1 END
+WHERE id = @id AND status = 'running';
 
 -- RetryJob queues an ended job again, as if it were new; what its runs have recorded for recognising a publish stays.
 -- name: RetryJob :execrows

@@ -51,9 +51,9 @@ func (b *bench) submit(o order) int64 {
 
 func (b *bench) job(id int64) db.Job {
 	b.Helper()
-	job, err := b.store.Job(b.Context(), id)
+	found, err := b.store.JobWithProgress(b.Context(), id)
 	must(b.T, err)
-	return job
+	return found.Job
 }
 
 // await waits until the job has a status. One that ends otherwise fails the test.
