@@ -296,6 +296,38 @@ func (q *Queries) ReleaseJob(ctx context.Context, arg ReleaseJobParams) (int64, 
 	return result.RowsAffected(), nil
 }
 
+const removingSources = `-- name: RemovingSources :many
+SELECT j.id, j.source_path, j.destination_path FROM job_runs r JOIN jobs j ON j.id = r.job_id
+WHERE j.status = 'running' AND j.mode = 'move' AND j.publish_intent IS NOT NULL AND j.id <> $1
+`
+
+type RemovingSourcesRow struct {
+	ID              int64
+	SourcePath      string
+	DestinationPath string
+}
+
+// RemovingSources are the sources of running moves that have published, or are about to: they are being removed.
+func (q *Queries) RemovingSources(ctx context.Context, id int64) ([]RemovingSourcesRow, error) {
+	rows, err := q.db.Query(ctx, removingSources, id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RemovingSourcesRow
+	for rows.Next() {
+		var i RemovingSourcesRow
+		if err := rows.Scan(&i.ID, &i.SourcePath, &i.DestinationPath); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const renewRuns = `-- name: RenewRuns :many
 WITH asked AS (
     SELECT unnest($1::bigint[]) AS job_id, unnest($2::uuid[]) AS run_token,

@@ -50,9 +50,12 @@ func (r *run) fallbacks(inSteps bool) []string {
 	return told
 }
 
-// pastReturn records the intent, and stops a run that was ended meanwhile.
+// pastReturn records the intent, unless the run was ended meanwhile, or what it is to publish would be nowhere to be found.
 func (r *run) pastReturn(ctx context.Context, intent transfer.Intent) error {
 	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := r.stillInPlace(); err != nil {
 		return err
 	}
 	if err := r.watch.beforePublish(ctx, intent); err != nil {

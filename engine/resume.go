@@ -36,6 +36,9 @@ func (r *run) resume(ctx context.Context, s *site) (transfer.Result, error) {
 		return result, failure.New(failure.SourceNotRemoved, r.spec.Source, "The destination is complete, but the "+
 			"manifest of the run that published it is gone, so nothing of the source can be removed: "+r.spec.Source)
 	}
+	if err := r.stillInPlace(); err != nil { // the proof may have taken long
+		return result, err
+	}
 	return result, r.removeSource(ctx, func() (endpoint.Reader, error) {
 		return staging.Manifest(r.destination, s.by.Name)
 	})

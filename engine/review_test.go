@@ -198,6 +198,39 @@ func TestAMoveKeepsItsSourceWhenItsDestinationWasMovedAway(t *testing.T) {
 	b.same(b.snapshot(filepath.Join(b.to+".old", "folder")), want)
 }
 
+// TestACopyIsNoSuccessWhenItsDestinationWasMovedAway has it moved before the publish, when nothing is published any more, and
+// in the middle of it.
+func TestACopyIsNoSuccessWhenItsDestinationWasMovedAway(t *testing.T) {
+	t.Parallel()
+	for _, published := range []bool{false, true} {
+		b := setup(t)
+		b.small()
+		want := b.snapshot(filepath.Join(b.from, "folder"))
+		moveAway := func() error { return errors.Join(os.Rename(b.to, b.to+".old"), os.Mkdir(b.to, 0o755)) }
+		if published {
+			b.log.beforePublish = func(transfer.Intent) error { return moveAway() }
+		} else {
+			b.log.onEvent = func(e transfer.Event) error {
+				if e.Kind == transfer.EventVerified {
+					return moveAway()
+				}
+				return nil
+			}
+		}
+		_, err := b.run(t.Context(), b.spec("folder", transfer.Copy, transfer.Auto))
+		f := b.fails(err, failure.DestinationNotFound)
+		if !strings.Contains(f.Message, "moved away") || f.Code.Class() != failure.Permanent {
+			t.Errorf("it says %q", f.Message)
+		}
+		b.same(b.snapshot(filepath.Join(b.from, "folder")), want)
+		if published {
+			b.same(b.snapshot(filepath.Join(b.to+".old", "folder")), want)
+		} else {
+			b.holds(b.to + ".old")
+		}
+	}
+}
+
 func TestAStopWhileTheSourceIsRemovedSaysWhereTheRestIs(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -125,17 +125,15 @@ func (r *run) transfer(ctx context.Context, s *site, parents *staging.Parents) (
 		return transfer.Result{}, err
 	}
 	result := transfer.Result{Method: r.builder.method(), Files: r.end.Files, Bytes: r.end.Bytes}
-	if r.spec.Mode == transfer.Copy {
-		return result, nil
-	}
-	if err := r.stillInPlace(); err != nil {
+	if err := r.stillInPlace(); err != nil || r.spec.Mode == transfer.Copy {
 		return result, err
 	}
 	return result, r.removeSource(ctx, r.stage.OpenManifest)
 }
 
 // stillInPlace makes sure that the folder which is open is still the one that the job names: it may have been moved away, or
-// something mounted over it, and then nobody finds there what the source is removed for.
+// something mounted over it, and then nobody finds there what is told to have arrived. Before the publish the job fails;
+// after it the source of a move stays, too.
 func (r *run) stillInPlace() error {
 	place, err := r.engine.roots.Locate(r.spec.Destination)
 	var there, here endpoint.Info
@@ -149,9 +147,22 @@ func (r *run) stillInPlace() error {
 	if err == nil && len(place.Missing) == 0 && here.Device == there.Device && here.Inode == there.Inode {
 		return nil
 	}
-	f := failure.New(failure.SourceNotRemoved, r.spec.Source, "The destination was moved away, or something was mounted over it, "+
-		"while the job ran: "+r.spec.Destination+". What was published is complete, where that folder is now; the source stays whole: "+
-		r.spec.Source)
+	return r.notInPlace(err)
+}
+
+func (r *run) notInPlace(err error) error {
+	code, message := failure.DestinationNotFound, "The destination was moved away, or something was mounted over it, while the job ran: "+
+		r.spec.Destination
+	switch {
+	case !r.published:
+	case r.spec.Mode == transfer.Move:
+		code = failure.SourceNotRemoved
+		message += ". What was published is complete, where that folder is now; the source stays: " + r.spec.Source
+	default:
+		message += ". What was published is complete, where that folder is now"
+	}
+	f := failure.New(code, r.spec.Destination, message)
+	f.Hint = "Nothing of the source was lost. Bring the folder back, or see that its volume is mounted, then retry the job."
 	f.Err = err
 	return f
 }

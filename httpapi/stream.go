@@ -106,6 +106,12 @@ func (s *stream) answer(ctx context.Context, c *gin.Context) error {
 	if err != nil {
 		return unknownJob(s.id, err)
 	}
+	if s.sent > seen.Job.EventSeq { // an id of another job, or of a database that was restored since: it begins again
+		s.sent = 0
+		if seen, err = s.look(ctx); err != nil {
+			return unknownJob(s.id, err)
+		}
+	}
 	if s.sent > 0 && isOver(seen) && len(seen.Events) == 0 {
 		c.Status(http.StatusNoContent) // an EventSource takes that for the end, and doesn't come again
 		return nil

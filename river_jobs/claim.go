@@ -25,6 +25,9 @@ var (
 // claim makes a pending job a running one, with a fresh token and lease. The event says who runs it.
 func (w *transferWorker) claim(ctx context.Context, riverJob *river.Job[TransferArgs]) (*run, error) {
 	id, asked := riverJob.Args.JobID, w.keeper.clock()
+	if w.keeper.holds(id) { // a run that has lost the job hangs here still: another one would only join it
+		return nil, river.JobSnooze(w.Beat)
+	}
 	var t *jobTx
 	var token string
 	err := w.client.store.InTx(ctx, func(tx pgx.Tx, q *db.Queries) (err error) {

@@ -72,7 +72,7 @@ func NewWorker(store *db.Store, events Publisher, logger zerolog.Logger, options
 
 func newClient(store *db.Store, events Publisher, logger zerolog.Logger, config *river.Config) (*Client, error) {
 	// River's info lines are about itself; what operators need to know of a job, Ketter logs.
-	config.Logger = slog.New(zerolog.NewSlogHandler(logger.Level(max(logger.GetLevel(), zerolog.WarnLevel))))
+	config.Logger = slog.New(riverLog{zerolog.NewSlogHandler(logger.Level(max(logger.GetLevel(), zerolog.WarnLevel)))})
 	riverClient, err := river.NewClient(riverpgxv5.New(store.Pool()), config)
 	if err != nil {
 		return nil, fmt.Errorf("making the River client: %w", err)
@@ -95,7 +95,7 @@ func (c *Client) Start(ctx context.Context) error {
 	keeping.Go(func() { w.keeper.run(keeper) })
 	interrupting := context.AfterFunc(ctx, func() { time.AfterFunc(w.SoftStop, w.interrupt) })
 	go func() {
-		<-c.river.Stopped()
+		c.awaitRuns()
 		interrupting()
 		w.interrupt()
 		endKeeping()
@@ -104,6 +104,23 @@ func (c *Client) Start(ctx context.Context) error {
 		close(c.stopped)
 	}()
 	return nil
+}
+
+// awaitRuns waits until River has stopped. It tells of runs that don't end although they should: their storage hangs.
+func (c *Client) awaitRuns() {
+	ticker := time.NewTicker(c.worker.Lease)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-c.river.Stopped():
+			return
+		case <-ticker.C:
+		}
+		if c.worker.working.Err() != nil {
+			c.logger.Warn().Ints64("job_ids", c.worker.keeper.jobs()).
+				Msg("these jobs have been told to stop and wait for their storage; a second signal ends the process at once")
+		}
+	}
 }
 
 // waitFor waits no longer than it makes sense: a storage that hangs may hold a sweep for ever.

@@ -68,6 +68,21 @@ func (k *keeper) running() (n int) {
 	return n
 }
 
+// jobs are those of which a run has not ended here yet.
+func (k *keeper) jobs() []int64 {
+	ids := []int64{}
+	for _, l := range k.all() {
+		ids = append(ids, l.jobID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// holds reports whether a run of the job, or a sweep after it, has not ended here yet.
+func (k *keeper) holds(jobID int64) bool {
+	return slices.Contains(k.jobs(), jobID)
+}
+
 // run keeps leases until ctx ends.
 func (k *keeper) run(ctx context.Context) {
 	ticker := time.NewTicker(k.beat)

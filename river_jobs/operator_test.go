@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -287,4 +288,25 @@ func TestAWorkerThatCannotWorkIsRefused(t *testing.T) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
+}
+
+// What another job's move has begun to remove is not the whole any more.
+func TestASourceThatIsBeingRemovedIsLeftAlone(t *testing.T) {
+	b := setup(t)
+	b.tree("take", 2)
+	release := b.hold(transfer.EventSourceRemoved)
+	b.start("w1")
+	moving := b.submit(b.spec("take", transfer.Move, transfer.Direct))
+	b.awaitHeld()
+	b.tree("take", 1) // a part of it is still there
+	for _, source := range []string{"take", "take/d0", "."} {
+		spec := b.spec(source, transfer.Copy, transfer.Auto)
+		spec.Source = filepath.Clean(spec.Source)
+		spec.Destination = filepath.Join(b.from, "..", "elsewhere")
+		job, _ := b.await(b.submit(spec).ID, transfer.Failed)
+		if *job.ErrorCode != failure.SourceChanged || !strings.Contains(text(job.ErrorMessage), fmt.Sprintf("Job %d moves", moving.ID)) {
+			t.Errorf("%s: %s, %q", source, *job.ErrorCode, text(job.ErrorMessage))
+		}
+	}
+	release()
 }

@@ -112,13 +112,14 @@ func (r *run) fail(ctx context.Context, err error) error {
 	defer cancel()
 	switch fate {
 	case goesOnElsewhere:
-		r.logger.Warn().Err(err).Msg("lease_lost: the job goes on elsewhere")
-		return err
+		return r.loseLease(ctx, err)
 	case isCancelled:
 		return r.finally(ctx, river.JobCancel(err), r.cancelled)
 	case isInterrupted:
 		// River spends no attempt on an error that wraps context.Canceled, and neither do we.
-		return r.finally(ctx, fmt.Errorf("interrupted: %w", context.Canceled), r.interrupted)
+		return r.finally(ctx, fmt.Errorf("interrupted: %w", context.Canceled), func(ctx context.Context) (transfer.Status, error) {
+			return r.interrupted(ctx, "shutdown")
+		})
 	case isTriedAgain:
 		return r.finally(ctx, err, func(ctx context.Context) (transfer.Status, error) { return r.retryLater(ctx, failureOf(err)) })
 	default:
@@ -155,6 +156,20 @@ func (r *run) finally(ctx context.Context, forRiver error, record func(ctx conte
 	return forRiver
 }
 
+// loseLease gives the job back if it is ours still: the database could not be reached for a while, but nobody has taken the
+// job over. Else there is nothing to record.
+func (r *run) loseLease(ctx context.Context, err error) error {
+	r.logger.Warn().Err(err).Msg("lease_lost: the job goes on elsewhere")
+	if errors.Is(err, db.ErrRunLost) {
+		return err
+	}
+	_, recording := r.interrupted(ctx, "the database could not be reached")
+	if recording != nil && !errors.Is(recording, db.ErrRunLost) {
+		r.logger.Warn().Err(recording).Msg("the job could not be given back; it is taken over when its lease has expired")
+	}
+	return fmt.Errorf("lease lost: %w", err)
+}
+
 func (r *run) failed(ctx context.Context, f *failure.Error) (transfer.Status, error) {
 	return r.end(ctx, transfer.Failed, errorEvent(f), func(q *db.Queries) (int64, error) { return q.FailJob(ctx, failedRow(r.job.ID, f)) })
 }
@@ -169,11 +184,12 @@ func (r *run) cancelled(ctx context.Context) (transfer.Status, error) {
 	return r.end(ctx, transfer.Cancelled, cancelledEvent(), func(q *db.Queries) (int64, error) { return q.CancelJob(ctx, r.job.ID) })
 }
 
-func (r *run) interrupted(ctx context.Context) (transfer.Status, error) {
+// interrupted gives the job back through no fault of its own.
+func (r *run) interrupted(ctx context.Context, reason string) (transfer.Status, error) {
 	event := transfer.Event{
 		Kind:    transfer.EventRetryScheduled,
-		Message: r.worker.Name + " is shutting down; the next worker goes on",
-		Figures: transfer.Figures{"reason": "shutdown", "worker": r.worker.Name},
+		Message: fmt.Sprintf("%s had to stop (%s); the next worker goes on", r.worker.Name, reason),
+		Figures: transfer.Figures{"reason": reason, "worker": r.worker.Name},
 	}
 	return r.end(ctx, transfer.Pending, event, func(q *db.Queries) (int64, error) {
 		return q.ReleaseJob(ctx, db.ReleaseJobParams{ID: r.job.ID, AttemptCounts: false})

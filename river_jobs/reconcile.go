@@ -9,10 +9,10 @@ import (
 	"github.com/ketter/ketter/engine/transfer"
 )
 
-// strandedSQL finds jobs that nobody will ever run: they wait for a River job that is gone, has ended, or was fetched by a
-// worker that died before it claimed the job; or they run without a run. What has changed within a lease ($1) may be about
-// to right itself. River's table is only read; it is
-// not in the schema that package db's queries are compiled against.
+// strandedSQL finds jobs that nobody will run: they wait for a River job that is gone, has ended, was fetched by a worker that
+// died before it claimed the job, or is put off for longer than any delay of ours, by a worker whose clock is ahead; or they
+// run without a run. What has changed within a lease ($1) may be about to right itself. River's table is only read; it is not
+// in the schema that package db's queries are compiled against.
 const strandedSQL = `
 	SELECT j.id, coalesce(r.state::text, 'gone') AS state
 	FROM jobs j LEFT JOIN river_job r ON r.id = j.river_job_id
@@ -21,6 +21,7 @@ const strandedSQL = `
 	      WHEN 'running' THEN NOT EXISTS (SELECT FROM job_runs x WHERE x.job_id = j.id)
 	      ELSE r.id IS NULL OR r.state IN ('cancelled', 'completed', 'discarded')
 	           OR r.state = 'running' AND r.attempted_at < now() - $1::interval
+	           OR r.state <> 'running' AND r.scheduled_at > now() + 2 * $3::interval
 	      END
 	  AND ($2::bigint IS NULL OR j.id = $2)
 	LIMIT 1000`
@@ -44,7 +45,7 @@ func (w *transferWorker) reconcile(ctx context.Context) error {
 	if mine, err := w.myTurn(ctx); !mine {
 		return err
 	}
-	stranded, err := w.ids(ctx, "SELECT id FROM ("+strandedSQL+") s", w.Lease, nil)
+	stranded, err := w.ids(ctx, "SELECT id FROM ("+strandedSQL+") s", w.Lease, nil, longestDelay)
 	for _, id := range stranded {
 		err = errors.Join(err, w.mend(ctx, id, w.rewake))
 	}
@@ -66,16 +67,20 @@ func (w *transferWorker) myTurn(ctx context.Context) (bool, error) {
 func (w *transferWorker) rewake(ctx context.Context, t *jobTx) error {
 	var id int64
 	var state string
-	err := t.tx.QueryRow(ctx, strandedSQL, w.Lease, t.job.ID).Scan(&id, &state)
+	err := t.tx.QueryRow(ctx, strandedSQL, w.Lease, t.job.ID, longestDelay).Scan(&id, &state)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
+	why := "the River job that was to wake a worker: " + state
+	if t.job.Status == transfer.Running {
+		why = "it was running, and by no worker"
+	}
 	recovered := transfer.Event{
 		Kind:    transfer.EventRecovered,
-		Message: "Nobody would have run this job any more (its River job: " + state + "); " + w.Name + " queued it again",
+		Message: "Nobody would have run this job (" + why + "); " + w.Name + " queued it again",
 		Figures: transfer.Figures{"by": w.Name, "river_job_state": state},
 	}
 	if t.job.Status == transfer.Running {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -191,9 +192,33 @@ func (r *run) BeforeInherit(ctx context.Context) error {
 // decided records the planner's verdict.
 func (r *run) decided(ctx context.Context, plan planner.Plan) error {
 	return r.record(ctx, func(ctx context.Context, t *jobTx) error {
+		if err := r.sourceStays(ctx, t.q); err != nil {
+			return err
+		}
 		if err := t.q.SetStrategy(ctx, db.SetStrategyParams{ID: r.job.ID, Strategy: &plan.Strategy}); err != nil {
 			return err
 		}
 		return t.event(ctx, plan.Event())
 	})
 }
+
+// sourceStays refuses a source that another job's move is removing: what is left of it must not be told as the whole. One that
+// begins to do so later is noticed by the engine, which then reads less than was planned.
+func (r *run) sourceStays(ctx context.Context, q *db.Queries) error {
+	moves, err := q.RemovingSources(ctx, r.job.ID)
+	if err != nil {
+		return err
+	}
+	for _, move := range moves {
+		if within(r.spec.Source, move.SourcePath) || within(move.SourcePath, r.spec.Source) {
+			f := failure.New(failure.SourceChanged, r.spec.Source,
+				fmt.Sprintf("Job %d moves this source to %s and is removing it: %s", move.ID, move.DestinationPath, r.spec.Source))
+			f.Hint = "Wait for that job to end, then transfer from where it has moved it."
+			return f
+		}
+	}
+	return nil
+}
+
+// within reports whether a path is a folder or below it.
+func within(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }

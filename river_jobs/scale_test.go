@@ -18,7 +18,7 @@ func TestTheReconciliationReadsNoHistory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			explainer := testdb.Explain(t, url, general)
 			for sql, args := range map[string][]any{
-				riverjobs.StrandedSQL: {time.Hour, (*int64)(nil)},
+				riverjobs.StrandedSQL: {time.Hour, (*int64)(nil), time.Minute},
 				riverjobs.OutlivedSQL: {time.Hour},
 			} {
 				found, err := explainer.Exec(t.Context(), sql, args...)

@@ -91,6 +91,7 @@ func TestReconciliation(t *testing.T) {
 		"River's job is cancelled":         "UPDATE river_job SET state = 'cancelled', finalized_at = now()",
 		"River's job is discarded":         "UPDATE river_job SET state = 'discarded', finalized_at = now()",
 		"fetched and never claimed":        "UPDATE river_job SET state = 'running', attempted_at = now() - interval '1 h'",
+		"put off by a clock that is ahead": "UPDATE river_job SET state = 'retryable', scheduled_at = now() + interval '1 h'",
 		"no River job at all":              "UPDATE jobs SET river_job_id = NULL",
 		"running without a run":            "UPDATE jobs SET status = 'running', started_at = now(), attempts = 1",
 		"running without a run or a River": "UPDATE jobs SET status = 'running', started_at = now(), river_job_id = NULL",

@@ -68,12 +68,14 @@ func (w *transferWorker) NextRetry(job *river.Job[TransferArgs]) time.Time {
 	return time.Now().Add(retryDelay(job.Attempt))
 }
 
+// longestDelay is between two attempts at most.
+const longestDelay = 5 * time.Minute
+
 func retryDelay(attempt int) time.Duration {
-	const longest = 5 * time.Minute
 	if attempt > 8 {
-		return longest
+		return longestDelay
 	}
-	return min(longest, time.Second<<max(attempt, 1))
+	return min(longestDelay, time.Second<<max(attempt, 1))
 }
 
 // Work runs one job. It returns nil only when the job's success is committed.

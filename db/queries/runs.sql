@@ -65,6 +65,11 @@ RETURNING worker, extract(epoch FROM now() - renewed_at)::double precision AS si
 -- name: SetStrategy :exec
 UPDATE jobs SET strategy = @strategy WHERE id = @id;
 
+-- RemovingSources are the sources of running moves that have published, or are about to: they are being removed.
+-- name: RemovingSources :many
+SELECT j.id, j.source_path, j.destination_path FROM job_runs r JOIN jobs j ON j.id = r.job_id
+WHERE j.status = 'running' AND j.mode = 'move' AND j.publish_intent IS NOT NULL AND j.id <> @id;
+
 -- SetPublishIntent is the point of no return: it takes no row when a cancel was requested.
 -- name: SetPublishIntent :execrows
 UPDATE jobs SET publish_intent = @publish_intent WHERE id = @id AND cancel_requested_at IS NULL;
