@@ -210,7 +210,7 @@ func TestAnAbandonedJobIsTakenOver(t *testing.T) {
 // A run that loses its token stops and writes nothing more.
 func TestARunThatLosesItsTokenStops(t *testing.T) {
 	b := setup(t)
-	b.lease = time.Second
+	b.lease = 3 * time.Second
 	b.tree("take", 2)
 	release := b.hold(transfer.EventVerified)
 	b.start("w1")

@@ -98,7 +98,6 @@ func TestReconciliation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t)
-			b.lease = 200 * time.Millisecond
 			b.tree("take", 2)
 			submitted := b.submit(b.spec("take", transfer.Copy, transfer.Auto))
 			exec(t, b.store, change)
@@ -120,7 +119,7 @@ func TestReconciliation(t *testing.T) {
 // A job that was changed a moment ago is about to right itself.
 func TestReconciliationWaitsALease(t *testing.T) {
 	b := setup(t)
-	b.lease = 500 * time.Millisecond
+	b.lease = 2 * time.Second
 	b.tree("take", 2)
 	submitted := b.submit(b.spec("take", transfer.Copy, transfer.Auto))
 	exec(t, b.store, "DELETE FROM river_job")
@@ -141,7 +140,6 @@ func TestReconciliationWaitsALease(t *testing.T) {
 // The reverse: River's job goes on although the job has ended.
 func TestARiverJobThatOutlivesItsJobIsEnded(t *testing.T) {
 	b := setup(t)
-	b.lease = 200 * time.Millisecond
 	submitted := b.submit(b.spec("take", transfer.Copy, transfer.Auto))
 	exec(t, b.store, "UPDATE jobs SET status = 'cancelled', finished_at = now()")
 	exec(t, b.store, "UPDATE river_job SET state = 'retryable', scheduled_at = now() + interval '1 h'")
@@ -153,7 +151,7 @@ func TestARiverJobThatOutlivesItsJobIsEnded(t *testing.T) {
 // What a job that has ended left at its destination is swept by whoever can, and not while another run has the job.
 func TestOrphanedStagingIsSwept(t *testing.T) {
 	b := setup(t)
-	b.lease = 200 * time.Millisecond
+	b.lease = time.Second
 	installation, err := b.store.Installation(t.Context())
 	must(t, err)
 	b.tree("take", 2)
@@ -189,7 +187,7 @@ func TestOrphanedStagingIsSwept(t *testing.T) {
 // A destination that isn't there may only be not mounted: it is looked at again.
 func TestAnUnseenDestinationIsLookedAtAgain(t *testing.T) {
 	b := setup(t)
-	b.lease = 200 * time.Millisecond
+	b.lease = time.Second
 	spec := b.spec("take", transfer.Copy, transfer.Auto)
 	spec.Destination = filepath.Join(b.to, "unmounted")
 	job := b.submit(spec)
