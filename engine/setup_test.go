@@ -403,6 +403,8 @@ type journal struct {
 	clashed       atomic.Bool
 	onEvent       func(transfer.Event) error
 	beforePublish func(transfer.Intent) error
+	beforeInherit func() error
+	takenBack     int // times that an intent came to nothing
 }
 
 func (j *journal) enter() func() {
@@ -430,9 +432,23 @@ func (j *journal) Progress(p transfer.Progress) {
 	j.progress = p
 }
 
-func (j *journal) NotPublished(context.Context) error { return nil }
+// NotPublished drops the intents that came to nothing.
+func (j *journal) NotPublished(context.Context) error {
+	defer j.enter()()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.intents = nil
+	j.takenBack++
+	return nil
+}
 
-func (j *journal) BeforeInherit(context.Context) error { return nil }
+func (j *journal) BeforeInherit(context.Context) error {
+	defer j.enter()()
+	if j.beforeInherit != nil {
+		return j.beforeInherit()
+	}
+	return nil
+}
 
 func (j *journal) BeforePublish(_ context.Context, intent transfer.Intent) error {
 	defer j.enter()()

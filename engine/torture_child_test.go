@@ -278,9 +278,22 @@ func (r *recorder) Progress(p transfer.Progress) {
 	fmt.Println("progress", p.Phase, p.FilesDone, p.BytesDone)
 }
 
-func (r *recorder) NotPublished(context.Context) error { return nil }
+func (r *recorder) NotPublished(context.Context) error {
+	if err := r.fence(); err != nil {
+		return err
+	}
+	if err := os.Remove(r.path("intent")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
 
-func (r *recorder) BeforeInherit(context.Context) error { return nil }
+func (r *recorder) BeforeInherit(context.Context) error {
+	if r.Zombie {
+		return nil
+	}
+	return r.fence()
+}
 
 func (r *recorder) BeforePublish(_ context.Context, intent transfer.Intent) error {
 	r.count("intent")

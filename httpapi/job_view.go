@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"math"
 	"time"
 
 	"github.com/ketter/ketter/db"
@@ -105,8 +106,8 @@ func viewProgress(p *db.RunProgress) *progressView {
 	}
 	return &progressView{
 		Worker: p.Worker, Phase: orNull(p.Phase), FilesDone: p.FilesDone, FilesTotal: p.FilesTotal,
-		BytesDone: p.BytesDone, BytesTotal: p.BytesTotal, BytesPerSecond: p.BytesPerSecond,
-		EtaSeconds: orNull(p.SecondsLeft), UpdatedAt: p.UpdatedAt.UTC(),
+		BytesDone: p.BytesDone, BytesTotal: p.BytesTotal, BytesPerSecond: math.Round(p.BytesPerSecond),
+		EtaSeconds: orNull(math.Ceil(p.SecondsLeft*10) / 10), UpdatedAt: p.UpdatedAt.UTC(),
 	}
 }
 

@@ -10,18 +10,25 @@ import (
 	"github.com/ketter/ketter/engine/transfer"
 )
 
-// A lease that can't be renewed is given up a beat before another worker may take the job, counted from before it was asked
-// for.
-func TestALeaseIsGivenUpInTime(t *testing.T) {
-	t.Parallel()
+// keeperOfNowhere has a lease of 10 s, a beat of 2 s, the time that now points to, and no database.
+func keeperOfNowhere(t *testing.T, now *time.Duration) *keeper {
+	t.Helper()
 	nowhere, err := db.Open(t.Context(), "postgres://ketter@127.0.0.1:1/ketter?sslmode=disable", 2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(nowhere.Close)
-	now := 100 * time.Second
 	k := newKeeper(nowhere, 10*time.Second, 2*time.Second, zerolog.Nop())
-	k.clock = func() time.Duration { return now }
+	k.clock = func() time.Duration { return *now }
+	return k
+}
+
+// A lease that can't be renewed is given up a beat before another worker may take the job, counted from before it was asked
+// for.
+func TestALeaseIsGivenUpInTime(t *testing.T) {
+	t.Parallel()
+	now := 100 * time.Second
+	k := keeperOfNowhere(t, &now)
 	lost := false
 	letGo := k.hold(&lease{jobID: 1, token: "t", progress: func() transfer.Progress { return transfer.Progress{} },
 		cancel: func() { t.Error("cancelled") }, lost: func() { lost = true }}, now)
@@ -59,14 +66,8 @@ func TestTheClockOfLeasesGoesOn(t *testing.T) {
 // A run that has lost its lease and takes long to end harms no other: theirs are renewed as ever, and nothing spins.
 func TestALostLeaseHarmsNoOther(t *testing.T) {
 	t.Parallel()
-	nowhere, err := db.Open(t.Context(), "postgres://ketter@127.0.0.1:1/ketter?sslmode=disable", 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nowhere.Close)
 	now := 100 * time.Second
-	k := newKeeper(nowhere, 10*time.Second, 2*time.Second, zerolog.Nop())
-	k.clock = func() time.Duration { return now }
+	k := keeperOfNowhere(t, &now)
 	ignore := func() {}
 	k.hold(&lease{jobID: 1, token: "lost", cancel: ignore, lost: ignore}, now-time.Hour)
 	if k.untilFirst() != k.beat {

@@ -57,7 +57,7 @@ type transferWorker struct {
 	working   context.Context // ends when the time of a soft stop is over
 	interrupt context.CancelFunc
 
-	unreachable atomic.Int64  // when the database last did not answer a chore, by the keeper's clock; 0: never
+	unreachable atomic.Int64 // when the database last did not answer a chore, by the keeper's clock; 0: never
 }
 
 // Timeout is none: see NewWorker.
