@@ -1,38 +1,21 @@
 package survival
 
-import (
-	"context"
-	"time"
+import "github.com/ketter/ketter/httpapi/client"
 
-	"github.com/rs/zerolog"
-
-	"github.com/ketter/ketter/db"
-	riverjobs "github.com/ketter/ketter/river_jobs"
-)
-
-// silent tells nobody.
-type silent struct{}
-
-func (silent) Publish(int64, int64, string) {}
-
-func (b *bench) operator() *riverjobs.Client {
+// cancel and retry are what an operator asks the API for, which answers in time or not at all.
+func (b *bench) cancel(id int64) (client.Job, error) {
 	b.Helper()
-	client, err := riverjobs.NewClient(b.store, silent{}, zerolog.Nop())
+	return b.operator().Cancel(b.Context(), id)
+}
+
+func (b *bench) retry(id int64) (client.Job, error) {
+	b.Helper()
+	return b.operator().Retry(b.Context(), id)
+}
+
+func (b *bench) operator() *client.Client {
+	b.Helper()
+	c, err := client.New(b.api)
 	must(b.T, err)
-	return client
+	return c
 }
-
-// cancel and retry are what an operator asks for, in this process. Nobody waits for ever for an answer.
-func (b *bench) cancel(id int64) (db.Job, error) {
-	ctx, stop := context.WithTimeout(b.Context(), operatorsPatience)
-	defer stop()
-	return b.operator().Cancel(ctx, id)
-}
-
-func (b *bench) retry(id int64) (db.Job, error) {
-	ctx, stop := context.WithTimeout(b.Context(), operatorsPatience)
-	defer stop()
-	return b.operator().Retry(ctx, id)
-}
-
-const operatorsPatience = 30 * time.Second
