@@ -215,8 +215,8 @@ SELECT id, mode, status, source_path, destination_path, source_portal, destinati
     FROM unnest($1::text[]) AS a(status), unnest($2::text[]) AS b(mode), unnest($3::text[]) AS c(strategy),
         LATERAL (
             SELECT j.id FROM jobs j
-            WHERE j.status = a.status AND j.mode = b.mode AND coalesce(j.strategy, '') = c.strategy AND j.id < $4
-            ORDER BY j.id DESC
+            WHERE j.status = a.status AND j.mode = b.mode AND coalesce(j.strategy, '') = c.strategy AND -j.id > - $4::bigint
+            ORDER BY -j.id
             LIMIT $5
         ) AS newest
     ORDER BY newest.id DESC

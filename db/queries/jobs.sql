@@ -36,8 +36,8 @@ SELECT * FROM jobs WHERE id = ANY(ARRAY(
     FROM unnest(@statuses::text[]) AS a(status), unnest(@modes::text[]) AS b(mode), unnest(@strategies::text[]) AS c(strategy),
         LATERAL (
             SELECT j.id FROM jobs j
-            WHERE j.status = a.status AND j.mode = b.mode AND coalesce(j.strategy, '') = c.strategy AND j.id < @before
-            ORDER BY j.id DESC
+            WHERE j.status = a.status AND j.mode = b.mode AND coalesce(j.strategy, '') = c.strategy AND -j.id > - sqlc.arg(before)::bigint
+            ORDER BY -j.id
             LIMIT @row_limit
         ) AS newest
     ORDER BY newest.id DESC
