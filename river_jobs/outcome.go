@@ -37,11 +37,13 @@ func (r *run) succeed(ctx context.Context, result transfer.Result) error {
 	return r.finally(ctx, err, func(ctx context.Context) (transfer.Status, error) { return r.retryLater(ctx, failureOf(err)) })
 }
 
+// hasSucceeded reports whether it is this run that has finished the job, and not one that had taken it over: then it would be
+// another River job's.
 func (r *run) hasSucceeded(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
 	found, err := r.worker.client.store.JobWithProgress(ctx, r.job.ID)
-	return err == nil && found.Job.Status == transfer.Success
+	return err == nil && found.Job.Status == transfer.Success && found.Job.RiverJobID != nil && *found.Job.RiverJobID == r.riverJob.ID
 }
 
 // recordSuccess commits the row, the last event and River's completion together.

@@ -1,6 +1,7 @@
 package riverjobs_test
 
 import (
+	"context"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -20,11 +21,8 @@ func TestASuccessIsRecordedForAsLongAsTheLeaseHolds(t *testing.T) {
 	b.start("w1")
 	submitted := b.submit(b.spec("take", transfer.Move, transfer.Direct))
 	b.awaitHeld()
-	heldBy := func() int {
-		return scan[int](t, b.store, "SELECT coalesce(max(pid), 0) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = $1", holdLock)
-	}
-	first := heldBy()
-	eventually(t, "a second attempt, since the first took too long", func() bool { return heldBy() != 0 && heldBy() != first })
+	first := b.holder()
+	eventually(t, "a second attempt, since the first took too long", func() bool { is := b.holder(); return is != 0 && is != first })
 	release()
 	job, events := b.await(submitted.ID, transfer.Success)
 	if job.FilesCopied != 2 || job.Attempts != 1 || count(events, transfer.EventRetryScheduled) != 0 {
@@ -46,6 +44,38 @@ func TestACompleteJobNeverFails(t *testing.T) {
 	b.await(submitted.ID, transfer.Success)
 	b.wantTree("take", 2)
 	b.wantGone(filepath.Join(b.from, "take"))
+}
+
+// A run that learns only with its success that it has lost its job, which has succeeded, did not do that itself.
+func TestAnotherRunsSuccessIsNotOnesOwn(t *testing.T) {
+	b := setup(t)
+	b.tree("take", 2)
+	b.hold(transfer.EventFinished)
+	b.start("w1")
+	submitted := b.submit(b.spec("take", transfer.Copy, transfer.Direct))
+	b.awaitHeld()
+	tx, err := b.store.Pool().Begin(t.Context())
+	must(t, err)
+	defer func() { _ = tx.Rollback(context.Background()) }() // of no consequence after the commit
+	q, locked := db.New(tx), make(chan error, 1)
+	go func() {
+		_, err := q.LockJob(t.Context(), submitted.ID)
+		locked <- err
+	}()
+	b.awaitWaiting(1) // for the row, which the run has until it loses its connection
+	exec(t, b.store, "SELECT pg_terminate_backend($1)", b.holder())
+	must(t, <-locked)
+	b.awaitWaiting(1) // now it is the run that waits, to try again
+	for _, takeover := range []string{"DELETE FROM job_runs", "UPDATE jobs SET river_job_id = river_job_id + 1"} {
+		_, err = tx.Exec(t.Context(), takeover)
+		must(t, err)
+	}
+	method := transfer.Copied
+	must(t, q.SucceedJob(t.Context(), db.SucceedJobParams{ID: submitted.ID, Method: &method, FilesCopied: 2}))
+	must(t, tx.Commit(t.Context()))
+	if is := b.awaitRiver(submitted, "completed", "cancelled"); is.State == "completed" {
+		t.Error("the run says that it has finished the job")
+	}
 }
 
 // A worker that is frozen within a transaction keeps its rows only as long as the server lets an idle one.

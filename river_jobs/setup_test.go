@@ -304,6 +304,12 @@ func (b *bench) awaitWaiting(n int) {
 	})
 }
 
+// holder is the database's process of a run that waits; 0: none does.
+func (b *bench) holder() int {
+	return scan[int](b.T, b.store, `SELECT coalesce(max(pid), 0) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+		AND objid = $1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`, holdLock)
+}
+
 func (b *bench) held() int {
 	return scan[int](b.T, b.store, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
 		AND objid = $1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`, holdLock)
