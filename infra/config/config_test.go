@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,12 +27,25 @@ func TestAMistakeNamesItsVariable(t *testing.T) {
 		"DB_URL=mysql://x", "REDIS_URL=localhost:6379", "KETTER_LISTEN=8000", "KETTER_ALLOWED_ROOTS=/a:relative",
 		"KETTER_ZIP_THRESHOLD_FILES=many", "KETTER_ZIP_THRESHOLD_AVG_SIZE_BYTES=-1", "KETTER_TMP_DIR=tmp", "KETTER_CONCURRENCY=0",
 		"KETTER_PARALLEL=99999999999999999999", "KETTER_SOFT_STOP=10", "KETTER_LEASE=-1s", "KETTER_BEAT=9s",
-		"KETTER_LOG_LEVEL=loud", "KETTER_LOG_FORMAT=xml", "PG_BINDIR=bin",
+		"KETTER_LOG_LEVEL=loud", "KETTER_LOG_FORMAT=xml", "PG_BINDIR=bin", "KETTER_QUEUES=default,,lab", "KETTER_QUEUES=Lab",
+		"KETTER_QUEUES=a--b", "KETTER_MAX_TAKEOVERS=-1", "KETTER_KEEP_JOBS=30", "KETTER_KEEP_JOBS=10m", "KETTER_KEEP_EVENTS=-1d",
+		"KETTER_KEEP_EVENTS=99999999999d",
 	} {
 		name, _, _ := strings.Cut(pair, "=")
 		if _, _, err := Load([]string{pair}); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: got %v", pair, err)
 		}
+	}
+}
+
+func TestQueuesAndAges(t *testing.T) {
+	t.Parallel()
+	c, _, err := Load([]string{"KETTER_QUEUES=default, lab,default", "KETTER_KEEP_JOBS=90d", "KETTER_KEEP_EVENTS=36h"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(c.Queues, []string{"default", "lab"}) || c.KeepJobs != 90*24*time.Hour || c.KeepEvents != 36*time.Hour {
+		t.Errorf("%v %v %v", c.Queues, c.KeepJobs, c.KeepEvents)
 	}
 }
 
