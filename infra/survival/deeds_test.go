@@ -2,6 +2,7 @@ package survival
 
 import (
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 func (o *ordeal) strike() {
 	o.Helper()
 	order, any := o.rng.Perm(len(o.victims)), o.rng.IntN(3) == 0
-	j := o.jobs[len(o.jobs)-1-o.rng.IntN(min(len(o.jobs), 4))]
+	j, nth := o.jobs[len(o.jobs)-1-o.rng.IntN(min(len(o.jobs), 4))], o.rng.IntN(1<<20)
 	deed, pause := o.rng.IntN(9), time.Duration(o.rng.IntN(150))*time.Millisecond
 	v := o.victims[order[0]]
 	for deadline := time.Now().Add(time.Second); !any && o.runs(v) == 0 && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
@@ -24,11 +25,26 @@ func (o *ordeal) strike() {
 		}
 	}
 	time.Sleep(pause)
+	if running := o.running(); nth%4 > 0 && len(running) > 0 {
+		j = running[nth%len(running)]
+	}
 	busy := o.runs(v)
 	if busy > 0 {
 		o.struck++
 	}
 	o.deeds = append(o.deeds, fmt.Sprintf("%s %s, which ran %d jobs", time.Now().UTC().Format("15:04:05.000"), o.do(deed, v, j), busy))
+}
+
+// running are the jobs that an operator would see run: those that wait are many more.
+func (o *ordeal) running() (some []*tortured) {
+	o.Helper()
+	ids := o.list(o.Context(), "SELECT id::text FROM jobs WHERE status = 'running' ORDER BY id")
+	for _, j := range o.jobs {
+		if slices.Contains(ids, fmt.Sprint(j.id)) {
+			some = append(some, j)
+		}
+	}
+	return some
 }
 
 // runs is how many jobs a worker has, also one that is dead or cut off.
