@@ -9,7 +9,6 @@ import (
 	"syscall"
 
 	"github.com/ketter/ketter/engine/endpoint"
-	"github.com/ketter/ketter/engine/endpoint/local"
 	"github.com/ketter/ketter/engine/endpoint/tree"
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/staging"
@@ -20,7 +19,7 @@ import (
 type site struct {
 	spec     transfer.Spec
 	source   *tree.Root // nil when it is gone and the job is past its publish
-	place    *local.Place
+	place    *endpoint.Place
 	leavings []staging.Leaving // of earlier runs of the job
 
 	published *transfer.Intent // what has the final name and is of an earlier run of this job, nil if nothing is

@@ -58,7 +58,11 @@ type Capabilities struct {
 	Holes       bool          // a stretch that was never written takes no space
 	ModTimeStep time.Duration // the granularity of modification times
 	SyncWhole   bool          // SyncAll makes everything written so far durable at once; else each file is synced
+	Locks       bool          // TryLock tells whether a run is alive, for all who may run one there
 
+	// Realm says within which numbers Info's Device and Inode mean one file: two of different realms are never compared.
+	// Empty where there are no such numbers (SFTP).
+	Realm string
 	// Epoch changes whenever what was written and not synced may have been lost: when the machine starts anew. Empty where
 	// that can't be told.
 	Epoch string
@@ -82,6 +86,19 @@ func (c Capabilities) Lacks(from Capabilities) []string {
 		lacks = append(lacks, "modification times finer than "+c.ModTimeStep.String())
 	}
 	return lacks
+}
+
+// Same reports whether two folders are one, as far as their numbers tell: false where they mean nothing to each other.
+func Same(a, b Dir) (bool, error) {
+	if realm := a.Capabilities().Realm; realm == "" || realm != b.Capabilities().Realm {
+		return false, nil
+	}
+	one, err := a.Info()
+	if err != nil {
+		return false, err
+	}
+	two, err := b.Info()
+	return err == nil && one.Device == two.Device && one.Inode == two.Inode, err
 }
 
 // Space is what is free to this process.

@@ -57,8 +57,7 @@ func (s *Staging) inherit(from endpoint.Dir, name, base string, mayLive bool, ab
 
 func (s *Staging) take(i *Inherited, from endpoint.Dir, name, base string, mayLive bool) error {
 	locked := i.dir.TryLock()
-	// A lock that only this machine knows says nothing of a run on another one.
-	i.dead = locked == nil && i.dir.Capabilities().SyncWhole
+	i.dead = locked == nil && i.dir.Capabilities().Locks
 	if errors.Is(locked, unix.EWOULDBLOCK) && !mayLive {
 		return ErrAlive
 	}

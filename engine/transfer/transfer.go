@@ -71,6 +71,9 @@ type Run struct {
 type Spec struct {
 	Source      string
 	Destination string // the folder that receives the source; made when missing
+	// The portals that Source and Destination are on, by their ids; 0: this machine. The paths are those on the portal's host,
+	// its root included; only in a Submission, which knows no root, they are those inside the portal.
+	SourcePortal, DestinationPortal int64
 	Mode        Mode
 	Strategy    Strategy // what is asked for; Auto leaves it to the planner
 	Verify      Verify

@@ -16,19 +16,11 @@ import (
 // Roots are the folders below which paths may lie: absolute and clean.
 type Roots []string
 
-// Place is where a path leads.
-type Place struct {
-	Dir     endpoint.Dir // the deepest folder of the path that exists; the caller closes it
-	Path    string       // its real path, without symbolic links
-	Missing []string     // the names below it that don't exist, outermost first
-}
+var _ endpoint.Storage = Roots{}
 
-// Locate resolves path, symbolic links included, and opens the deepest folder of it that exists. Links are judged by where
-// they lead: the real path must lie in the real path of a root, else it is path_not_allowed. From the root on, the folder
-// is opened name by name without following links, so that nothing swapped after the resolution leads out.
-//
-// A root that doesn't exist is an error of ErrNotExist and never one of the Missing: it may be a volume that isn't mounted.
-func (r Roots) Locate(path string) (*Place, error) {
+// Locate opens the folder from the root on name by name, without following links, so that nothing swapped after the
+// resolution leads out.
+func (r Roots) Locate(path string) (*endpoint.Place, error) {
 	real, missing, err := resolve(path)
 	if err != nil {
 		return nil, err
@@ -47,7 +39,7 @@ func (r Roots) Locate(path string) (*Place, error) {
 			return nil, notAllowed(join(real, missing[0]), "it leads nowhere, or changes while it is looked at")
 		}
 	}
-	return &Place{Dir: folder, Path: real, Missing: missing}, nil
+	return &endpoint.Place{Dir: folder, Path: real, Missing: missing}, nil
 }
 
 // resolve splits path into the real path of what exists and the names that don't. Names below a regular file don't exist;

@@ -2,6 +2,7 @@ package local
 
 import (
 	"errors"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,8 +19,17 @@ func omitTime() unix.Timespec { return unix.Timespec{Nsec: -2} }
 // Capabilities: macOS has no call that makes a whole file system durable and says so, hence each file is synced.
 func (d *dir) Capabilities() endpoint.Capabilities {
 	return endpoint.Capabilities{Symlinks: true, HardLinks: true, Modes: true, Holes: true, Xattrs: true,
-		ModTimeStep: time.Nanosecond}
+		ModTimeStep: time.Nanosecond, Realm: realm()}
 }
+
+// realm is this kernel, since it was started.
+var realm = sync.OnceValue(func() string {
+	id, err := unix.Sysctl("kern.bootsessionuuid")
+	if err != nil {
+		return ""
+	}
+	return id
+})
 
 func (d *dir) SyncAll() error { return errors.ErrUnsupported }
 

@@ -24,7 +24,7 @@ func omitTime() unix.Timespec { return unix.Timespec{Nsec: unix.UTIME_OMIT} }
 func (d *dir) Capabilities() endpoint.Capabilities {
 	capabilities := endpoint.Capabilities{Symlinks: true, HardLinks: true, Modes: true, Holes: true,
 		Xattrs: holdsXattrs(d.fd), ACLs: holdsACLs(d.fd),
-		ModTimeStep: time.Nanosecond, Epoch: epoch(d.fd)}
+		ModTimeStep: time.Nanosecond, Epoch: epoch(d.fd), Realm: realm()}
 	var st unix.Statfs_t
 	if err := retry(func() error { return unix.Fstatfs(d.fd, &st) }); err != nil {
 		return capabilities
@@ -32,6 +32,7 @@ func (d *dir) Capabilities() endpoint.Capabilities {
 	switch uint32(st.Type) {
 	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
 		capabilities.SyncWhole = syncfsTells() // their syncfs waits for the data
+		capabilities.Locks = true              // of network storages only this machine would know its locks
 	case unix.MSDOS_SUPER_MAGIC:
 		capabilities.Symlinks, capabilities.HardLinks = false, false
 		capabilities.Modes, capabilities.Holes = false, false
@@ -112,6 +113,9 @@ func epoch(fd int) string {
 	}
 	return boot() + "/" + strconv.FormatUint(st.Mnt_id, 10)
 }
+
+// realm is this kernel: whatever containers there are, a device's number means one device to all of them.
+func realm() string { return boot() }
 
 var boot = sync.OnceValue(func() string {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
