@@ -67,7 +67,8 @@ func (r *run) stillThere(ctx context.Context, by *staging.Leaving) error {
 
 // unlinkRenamed ends a rename that was done in steps and cut short: the file has both names still.
 func (r *run) unlinkRenamed(intent transfer.Intent) error {
-	if info := r.source.Info; info.Type != endpoint.File || info.Inode != intent.Inode || info.Device != intent.Device {
+	info := r.source.Info
+	if info.Type != endpoint.File || info.Inode == 0 || info.Inode != intent.Inode || info.Device != intent.Device {
 		return nil // something else by now
 	}
 	if err := r.source.Parent.Remove(r.source.Name); err != nil {

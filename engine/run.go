@@ -28,6 +28,7 @@ type builder interface {
 // run is one transfer under way.
 type run struct {
 	engine      *Engine
+	sides       *sides
 	spec        transfer.Spec
 	plan        planner.Plan
 	watch       *watch
@@ -47,7 +48,7 @@ type run struct {
 
 func (e *Engine) run(ctx context.Context, plan planner.Plan, obs transfer.Observer, b builder) (transfer.Result, error) {
 	began := e.now()
-	w := startWatch(obs, plan, b.method(), e.now)
+	w := startWatch(obs, e.now)
 	defer w.stop()
 	result, err := e.runOnce(ctx, plan, w, b)
 	if errors.Is(err, staging.ErrPublished) { // by an earlier run, since this one looked
@@ -58,12 +59,19 @@ func (e *Engine) run(ctx context.Context, plan planner.Plan, obs transfer.Observ
 }
 
 func (e *Engine) runOnce(ctx context.Context, plan planner.Plan, w *watch, b builder) (transfer.Result, error) {
-	s, err := e.survey(plan.Spec)
+	s, err := e.survey(ctx, plan.Spec)
 	if err != nil {
 		return transfer.Result{}, err
 	}
 	defer s.close()
-	r := &run{engine: e, spec: plan.Spec, plan: plan, watch: w, builder: b, source: s.source}
+	if err := s.sides.tell(ctx, w); err != nil {
+		return transfer.Result{}, err
+	}
+	r := &run{engine: e, sides: s.sides, spec: plan.Spec, plan: plan, watch: w, builder: b, source: s.source}
+	if err := r.overNetwork(ctx, s); err != nil {
+		return transfer.Result{}, err
+	}
+	w.expect(plan, r.builder.method())
 	if s.published != nil {
 		r.destination = s.place.Dir
 		return r.resume(ctx, s)
@@ -135,16 +143,22 @@ func (r *run) transfer(ctx context.Context, s *site, parents *staging.Parents) (
 // something mounted over it, and then nobody finds there what is told to have arrived. Before the publish the job fails;
 // after it the source of a move stays, too.
 func (r *run) stillInPlace() error {
-	place, err := r.engine.roots.Locate(r.spec.Destination)
-	var there, here endpoint.Info
-	if err == nil {
-		defer place.Dir.Close()
-		there, err = place.Dir.Info()
+	place, err := r.sides.destination.Locate(r.spec.Destination)
+	if failure.CodeOf(err) == failure.PortalUnreachable {
+		return err
 	}
-	if err == nil {
-		here, err = r.destination.Info()
+	if err != nil {
+		return r.notInPlace(err)
 	}
-	if err == nil && len(place.Missing) == 0 && here.Device == there.Device && here.Inode == there.Inode {
+	defer place.Dir.Close()
+	same := place.Path == r.destination.Path()
+	if r.holds.Realm != "" { // else the path is all there is
+		same, err = endpoint.Same(place.Dir, r.destination)
+	}
+	if failure.CodeOf(err) == failure.PortalUnreachable {
+		return err
+	}
+	if err == nil && same && len(place.Missing) == 0 {
 		return nil
 	}
 	return r.notInPlace(err)
@@ -233,7 +247,8 @@ func (r *run) fill(ctx context.Context) (err error) {
 		return failure.AtDestination("create manifest", path, err)
 	}
 	defer out.Close()
-	sink, err := manifest.NewWriter(out, manifest.Begin{Archive: r.builder.method() == transfer.Archive,
+	method := r.builder.method()
+	sink, err := manifest.NewWriter(out, manifest.Begin{Archive: method == transfer.Archive, Stream: method == transfer.Stream,
 		SyncEach: !r.holds.SyncWhole, Epoch: r.holds.Epoch})
 	if err != nil {
 		return failure.AtDestination("write manifest", path, err)
@@ -272,8 +287,9 @@ func (r *run) buildAll(ctx context.Context, sink *manifest.Writer) error {
 
 // keeps is what both sides can hold.
 func (r *run) keeps() staging.Keep {
-	keep := staging.Keep{Modes: r.holds.Modes, Xattrs: r.holds.Xattrs && r.source.Dir().Capabilities().Xattrs,
-		SyncEach: !r.holds.SyncWhole}
+	from := r.source.Dir().Capabilities()
+	keep := staging.Keep{Modes: r.holds.Modes, Xattrs: r.holds.Xattrs && from.Xattrs, SyncEach: !r.holds.SyncWhole,
+		Foreign: from.Far || r.holds.Far}
 	if r.holds.HardLinks {
 		keep.Links = r.stage.Links()
 	}

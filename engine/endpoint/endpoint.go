@@ -46,6 +46,7 @@ type Xattr struct {
 type Entry struct {
 	Name string
 	Type Type
+	Info *Info // what the listing told besides; nil where that is nothing
 }
 
 // Capabilities says what an endpoint can hold and do. What it can't is told in an event before the first byte.
@@ -59,6 +60,8 @@ type Capabilities struct {
 	ModTimeStep time.Duration // the granularity of modification times
 	SyncWhole   bool          // SyncAll makes everything written so far durable at once; else each file is synced
 	Locks       bool          // TryLock tells whether a run is alive, for all who may run one there
+
+	Far bool // every question crosses a network: ask many things at once
 
 	// Realm says within which numbers Info's Device and Inode mean one file: two of different realms are never compared.
 	// Empty where there are no such numbers (SFTP).
