@@ -92,7 +92,7 @@ func (e *Engine) Plan(ctx context.Context, spec transfer.Spec) (planner.Plan, er
 		return resumed(spec, *s.published), nil
 	}
 	source := planner.Source{Root: *s.source, Parallel: e.inFlight(s.source.Dir())}
-	to, from := s.place.Dir.Capabilities(), s.source.Dir().Capabilities()
+	to, from := holds(s.place.Dir), s.source.Dir().Capabilities()
 	if to.Realm != "" && to.Realm == from.Realm {
 		avoid, err := s.place.Dir.Info() // or of the folder that it will be made in
 		if err != nil {

@@ -80,7 +80,7 @@ func (r *run) unlinkRenamed(intent transfer.Intent) error {
 // finishPublish does again what may have been left undone: the top folder's mode and time, and making it durable.
 func (r *run) finishPublish(ctx context.Context, intent transfer.Intent, by *staging.Leaving) error {
 	if by != nil {
-		r.holds = r.destination.Capabilities()
+		r.holds = holds(r.destination)
 		if err := r.finishTop(by.Summary.Last); err != nil {
 			return err
 		}

@@ -92,7 +92,7 @@ func (r *run) afresh(ctx context.Context, s *site) (transfer.Result, error) {
 	}
 	defer parents.Close()
 	r.destination = parents.Last()
-	r.holds = r.destination.Capabilities()
+	r.holds = holds(r.destination)
 	r.parallel = r.engine.inFlight(r.source.Dir(), r.destination)
 	result, err := r.transfer(ctx, s, parents)
 	if err != nil && !r.published {
@@ -283,6 +283,13 @@ func (r *run) buildAll(ctx context.Context, sink *manifest.Writer) error {
 		return err
 	}
 	return r.earlier.usedUp(ctx, r)
+}
+
+// holds is what a destination can hold. Links that can't be told from copies are none.
+func holds(dir endpoint.Dir) endpoint.Capabilities {
+	c := dir.Capabilities()
+	c.HardLinks = c.HardLinks && c.Realm != ""
+	return c
 }
 
 // keeps is what both sides can hold.

@@ -72,11 +72,12 @@ func Copy(ctx context.Context, root *tree.Root, data endpoint.Dir, options Optio
 		f := &folder{from: root.Parent, to: data}
 		return c.openEarlier(f, func() error { return c.entries(f, []endpoint.Entry{{Name: root.Name}}) })
 	}
-	_ = c.failed(tree.Walk[*folder](ctx, root, c, options.Parallel))
-	_ = c.failed(group.Wait())
-	if c.first == nil && c.bulk != nil {
-		c.first = c.bulk.flush()
+	err := tree.Walk[*folder](ctx, root, c, options.Parallel)
+	if err == nil && c.bulk != nil {
+		err = c.bulk.flush()
 	}
+	_ = c.failed(err)
+	_ = c.failed(group.Wait())
 	return c.first
 }
 
