@@ -10,7 +10,6 @@ import (
 	"github.com/ketter/ketter/engine/direct"
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/local"
-	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/planner"
 	"github.com/ketter/ketter/engine/transfer"
 )
@@ -93,12 +92,8 @@ func (e *Engine) Plan(ctx context.Context, spec transfer.Spec) (planner.Plan, er
 	}
 	source := planner.Source{Root: *s.source, Parallel: e.inFlight(s.source.Dir())}
 	to, from := holds(s.place.Dir), s.source.Dir().Capabilities()
-	if to.Realm != "" && to.Realm == from.Realm {
-		avoid, err := s.place.Dir.Info() // or of the folder that it will be made in
-		if err != nil {
-			return planner.Plan{}, failure.AtDestination("stat", spec.Destination, err)
-		}
-		source.Avoid = &avoid
+	if endpoint.OneRealm(s.place.Dir, s.source.Dir()) {
+		source.Avoid = &s.place.Info // or of the folder that it will be made in
 	}
 	source.Lacks = to.Lacks(from)
 	return planner.DecideStrategy(ctx, &source, spec, s.sides.policy(e.policy))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -42,6 +43,7 @@ type run struct {
 	keep      staging.Keep
 	earlier   *earlier     // nil when no earlier run has left anything
 	end       manifest.End // of the manifest, once staged
+	spool     *spool       // of the manifest; nil where reading it again costs little
 	published bool         // from here on the destination stays
 	unsynced  atomic.Bool  // a sync failed: what was written before may be lost, and a later one won't say so
 }
@@ -73,7 +75,7 @@ func (e *Engine) runOnce(ctx context.Context, plan planner.Plan, w *watch, b bui
 	}
 	w.expect(plan, r.builder.method())
 	if s.published != nil {
-		r.destination = s.place.Dir
+		r.destination, r.holds = s.place.Dir, holds(s.place.Dir)
 		return r.resume(ctx, s)
 	}
 	return r.afresh(ctx, s)
@@ -136,7 +138,15 @@ func (r *run) transfer(ctx context.Context, s *site, parents *staging.Parents) (
 	if err := r.stillInPlace(); err != nil || r.spec.Mode == transfer.Copy {
 		return result, err
 	}
-	return result, r.removeSource(ctx, r.stage.OpenManifest)
+	return result, r.removeSource(ctx, r.openManifest)
+}
+
+// openManifest opens the manifest of what was staged.
+func (r *run) openManifest() (io.ReadCloser, error) {
+	if kept := r.spool.open(); kept != nil {
+		return kept, nil
+	}
+	return r.stage.OpenManifest()
 }
 
 // stillInPlace makes sure that the folder which is open is still the one that the job names: it may have been moved away, or
@@ -152,11 +162,10 @@ func (r *run) stillInPlace() error {
 	}
 	defer place.Dir.Close()
 	same := place.Path == r.destination.Path()
-	if r.holds.Realm != "" { // else the path is all there is
-		same, err = endpoint.Same(place.Dir, r.destination)
-	}
-	if failure.CodeOf(err) == failure.PortalUnreachable {
-		return err
+	if !r.holds.Far { // where a folder is known by its path alone
+		var here endpoint.Info
+		here, err = r.destination.Info()
+		same = here.Is(place.Info)
 	}
 	if err == nil && same && len(place.Missing) == 0 {
 		return nil
@@ -248,7 +257,12 @@ func (r *run) fill(ctx context.Context) (err error) {
 	}
 	defer out.Close()
 	method := r.builder.method()
-	sink, err := manifest.NewWriter(out, manifest.Begin{Archive: method == transfer.Archive, Stream: method == transfer.Stream,
+	var to io.Writer = out
+	if r.holds.Far {
+		r.spool = &spool{Writer: out}
+		to = r.spool
+	}
+	sink, err := manifest.NewWriter(to, manifest.Begin{Archive: method == transfer.Archive, Stream: method == transfer.Stream,
 		SyncEach: !r.holds.SyncWhole, Epoch: r.holds.Epoch})
 	if err != nil {
 		return failure.AtDestination("write manifest", path, err)

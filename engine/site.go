@@ -77,10 +77,12 @@ func (s *site) complete(e *Engine) (err error) {
 		}
 	}
 	if len(s.place.Missing) == 0 {
-		if err := s.look(); err != nil {
+		var taken final
+		far := s.place.Dir.Capabilities().Far
+		if err := inTurn(far, s.look, func() error { taken = s.atFinal(); return nil }); err != nil {
 			return err
 		}
-		if err := s.safe(); err != nil {
+		if err := s.safe(taken); err != nil {
 			return err
 		}
 	}
@@ -112,9 +114,13 @@ func (s *site) apart() error {
 	if s.source.Parent == nil || len(s.place.Missing) > 0 {
 		return nil
 	}
-	same, err := endpoint.Same(s.place.Dir, s.source.Parent)
-	if err != nil {
-		return failure.AtDestination("stat", s.spec.Destination, err)
+	same := false
+	if endpoint.OneRealm(s.place.Dir, s.source.Parent) {
+		there, err := s.source.Parent.Info()
+		if err != nil {
+			return failure.AtSource("stat", path.Dir(s.spec.Source), err)
+		}
+		same = there.Is(s.place.Info)
 	}
 	if same || s.oneHost() && s.place.Path == path.Dir(s.source.Path) {
 		return failure.New(failure.SourceInsideDestination, s.spec.Source,
@@ -128,8 +134,7 @@ func (s *site) oneHost() bool {
 	if s.spec.SourcePortal == s.spec.DestinationPortal {
 		return true
 	}
-	realm := s.place.Dir.Capabilities().Realm
-	return realm != "" && realm == s.source.Dir().Capabilities().Realm
+	return endpoint.OneRealm(s.place.Dir, s.source.Dir())
 }
 
 // look finds what earlier runs of the job have left.
@@ -145,19 +150,29 @@ func (s *site) look() error {
 	return failure.AtDestination("look for earlier runs", s.spec.Destination, err)
 }
 
+// final is what has the final name.
+type final struct {
+	info endpoint.Info
+	err  error
+}
+
+func (s *site) atFinal() (f final) {
+	f.info, f.err = s.place.Dir.Lstat(path.Base(s.spec.Source))
+	return f
+}
+
 // safe is safe mode: whatever has the final name stays, even a dangling link.
-func (s *site) safe() error {
-	info, err := s.place.Dir.Lstat(path.Base(s.spec.Source))
-	if errors.Is(err, fs.ErrNotExist) {
+func (s *site) safe(taken final) (err error) {
+	if errors.Is(taken.err, fs.ErrNotExist) {
 		return s.notTakenAway()
 	}
-	if err != nil {
-		return failure.AtDestination("stat", s.spec.FinalPath(), err)
+	if taken.err != nil {
+		return failure.AtDestination("stat", s.spec.FinalPath(), taken.err)
 	}
-	if s.recognise(info) {
+	if s.recognise(taken.info) {
 		return nil
 	}
-	if s.halfway, err = s.publishedHalfway(info); err != nil || s.halfway {
+	if s.halfway, err = s.publishedHalfway(taken.info); err != nil || s.halfway {
 		return err
 	}
 	return destinationExists(s.spec)

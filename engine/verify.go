@@ -24,7 +24,7 @@ func (r *run) verify(ctx context.Context) error {
 		return nil
 	}
 	began := r.engine.now()
-	if err := r.prove(ctx, r.stage.Data(), r.stage.OpenManifest); err != nil {
+	if err := r.prove(ctx, r.stage.Data(), r.openManifest); err != nil {
 		return err
 	}
 	seconds := r.engine.now().Sub(began).Seconds()
@@ -34,7 +34,7 @@ func (r *run) verify(ctx context.Context) error {
 }
 
 // prove compares what is below root with a manifest: by checksum if the job asks for it, else by size.
-func (r *run) prove(ctx context.Context, root endpoint.Dir, open func() (endpoint.Reader, error)) error {
+func (r *run) prove(ctx context.Context, root endpoint.Dir, open func() (io.ReadCloser, error)) error {
 	r.watch.begin(transfer.Verifying, r.end.Files, r.end.Bytes)
 	file, err := open()
 	if err != nil {

@@ -91,18 +91,14 @@ func (c Capabilities) Lacks(from Capabilities) []string {
 	return lacks
 }
 
-// Same reports whether two folders are one, as far as their numbers tell: false where they mean nothing to each other.
-func Same(a, b Dir) (bool, error) {
-	if realm := a.Capabilities().Realm; realm == "" || realm != b.Capabilities().Realm {
-		return false, nil
-	}
-	one, err := a.Info()
-	if err != nil {
-		return false, err
-	}
-	two, err := b.Info()
-	return err == nil && one.Device == two.Device && one.Inode == two.Inode, err
+// OneRealm reports whether the numbers of two folders mean the same.
+func OneRealm(a, b Dir) bool {
+	realm := a.Capabilities().Realm
+	return realm != "" && realm == b.Capabilities().Realm
 }
+
+// Is reports whether two infos, of one realm, are of one file.
+func (i Info) Is(other Info) bool { return i.Device == other.Device && i.Inode == other.Inode }
 
 // Space is what is free to this process.
 type Space struct {
