@@ -67,7 +67,7 @@ UPDATE jobs SET strategy = @strategy WHERE id = @id;
 
 -- RemovingSources are the sources of running moves that have published, or are about to: they are being removed.
 -- name: RemovingSources :many
-SELECT j.id, j.source_path, j.destination_path FROM job_runs r JOIN jobs j ON j.id = r.job_id
+SELECT j.id, j.source_path, j.destination_path, j.source_portal FROM job_runs r JOIN jobs j ON j.id = r.job_id
 WHERE j.status = 'running' AND j.mode = 'move' AND j.publish_intent IS NOT NULL AND j.id <> @id;
 
 -- SetPublishIntent is the point of no return: it takes no row when a cancel was requested.
