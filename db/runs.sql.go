@@ -428,14 +428,19 @@ func (q *Queries) RequestCancel(ctx context.Context, id int64) error {
 
 const retryJob = `-- name: RetryJob :execrows
 UPDATE jobs
-SET status = 'pending', attempts = 0, takeovers = 0, queued_at = now(), finished_at = NULL, cancel_requested_at = NULL,
+SET status = 'pending', queue = $1, attempts = 0, takeovers = 0, queued_at = now(), finished_at = NULL, cancel_requested_at = NULL,
     files_copied = 0, bytes_copied = 0, error_code = NULL, error_message = NULL, error_path = NULL, error_hint = NULL
-WHERE id = $1 AND status IN ('failed', 'cancelled')
+WHERE id = $2 AND status IN ('failed', 'cancelled')
 `
 
-// RetryJob queues an ended job again, as if it were new; what its runs have recorded for recognising a publish stays.
-func (q *Queries) RetryJob(ctx context.Context, id int64) (int64, error) {
-	result, err := q.db.Exec(ctx, retryJob, id)
+type RetryJobParams struct {
+	Queue string
+	ID    int64
+}
+
+// RetryJob queues an ended job again, as if it were new, where it can run by now; what its runs have recorded for recognising a publish stays.
+func (q *Queries) RetryJob(ctx context.Context, arg RetryJobParams) (int64, error) {
+	result, err := q.db.Exec(ctx, retryJob, arg.Queue, arg.ID)
 	if err != nil {
 		return 0, err
 	}

@@ -108,9 +108,9 @@ SET status = 'pending', takeovers = takeovers + CASE WHEN sqlc.arg(blamed)::bool
     attempts = attempts - CASE WHEN sqlc.arg(blamed)::boolean THEN 0 ELSE 1 END
 WHERE id = @id AND status = 'running';
 
--- RetryJob queues an ended job again, as if it were new; what its runs have recorded for recognising a publish stays.
+-- RetryJob queues an ended job again, as if it were new, where it can run by now; what its runs have recorded for recognising a publish stays.
 -- name: RetryJob :execrows
 UPDATE jobs
-SET status = 'pending', attempts = 0, takeovers = 0, queued_at = now(), finished_at = NULL, cancel_requested_at = NULL,
+SET status = 'pending', queue = @queue, attempts = 0, takeovers = 0, queued_at = now(), finished_at = NULL, cancel_requested_at = NULL,
     files_copied = 0, bytes_copied = 0, error_code = NULL, error_message = NULL, error_path = NULL, error_hint = NULL
 WHERE id = @id AND status IN ('failed', 'cancelled');
