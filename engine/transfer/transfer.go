@@ -91,8 +91,8 @@ type Spec struct {
 
 // Submission is a transfer asked for as a job.
 type Submission struct {
-	Spec           Spec // its paths, mode, strategy and verify; they have been validated
-	Queue          string
+	Spec           Spec   // its paths, mode, strategy and verify; they have been validated
+	Queue          string // empty: that of a host that can run it
 	Priority       int16  // 1 to 4; 1 goes first
 	IdempotencyKey string // the same key stands for the same submission, for a day; empty: none
 }
