@@ -37,10 +37,10 @@ func (d *dir) Publish(name string, to endpoint.Dir, newName string) (inSteps boo
 
 func (s *Storage) isFree(full string) error {
 	_, err := s.lstat(full)
-	switch {
-	case err == nil:
+	switch err {
+	case nil:
 		return syscall.EEXIST
-	case err == syscall.ENOENT:
+	case syscall.ENOENT:
 		return nil
 	default:
 		return err

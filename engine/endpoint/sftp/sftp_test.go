@@ -3,7 +3,6 @@ package sftp_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -72,9 +71,7 @@ func TestConformance(t *testing.T) {
 				dir, err := root.OpenDir(name)
 				must(t, err)
 				return dir
-			})
+			}, endpointtest.LinkTimes)
 		})
 	}
 }
-
-var _ = os.Getpid
