@@ -35,6 +35,7 @@ const (
 	unpackGNU     = enter + makeWays + `exec tar -x -f - -p -k -o --warning=no-unknown-keyword'`
 	unpackBSD     = enter + makeWays + `exec tar -x -f - -p -k -o'`
 	unpackBusybox = enter + makeWays + `umask 0; exec tar -x -f - -k -o'` // which asks open(2) for the modes
+	makeFolders   = enter + makeWays + `exit 0'`
 	unpackZip     = enter + makeWays + `line; exec unzip -q -n -K "$l" </dev/null'`
 )
 

@@ -49,10 +49,10 @@ func (w tarWriter) attributes(ctx context.Context, items, folders []endpoint.Ite
 	case "busybox":
 		return w.f.attributes(ctx, items, notByBusybox)
 	case "bsd":
-		if err := w.folders(ctx, items, folders, foldersBSD); err != nil {
+		if err := w.f.attributes(ctx, items, notByBSD); err != nil {
 			return err
 		}
-		return w.f.attributes(ctx, items, notByBSD)
+		return w.folders(ctx, items, folders, foldersBSD)
 	default:
 		return w.folders(ctx, items, folders, foldersGNU)
 	}
