@@ -146,10 +146,16 @@ func farAt(t *testing.T, m *machine, path string) *far {
 	fails(t, os.MkdirAll(path, 0o755))
 	tools, err := Probe(t.Context(), m)
 	fails(t, err)
-	plain, err := local.Open(path)
-	fails(t, err)
-	t.Cleanup(func() { plain.Close() })
+	plain := openLocal(t, path)
 	return &far{machine: m, tools: tools, path: path, plain: plain, dir: Decorate(plain, path, m, tools)}
+}
+
+func openLocal(t *testing.T, path string) endpoint.Dir {
+	t.Helper()
+	dir, err := local.Open(path)
+	fails(t, err)
+	t.Cleanup(func() { dir.Close() })
+	return dir
 }
 
 func (f *far) write(ctx context.Context, items []endpoint.Item, sync bool) error {
