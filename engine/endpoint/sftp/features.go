@@ -48,5 +48,6 @@ func (f Features) Missing() []string {
 func (s *Storage) Describe() Features { return s.features }
 
 func (s *Storage) capabilities() endpoint.Capabilities {
-	return endpoint.Capabilities{Symlinks: true, HardLinks: s.features.HardLink, Modes: true, ModTimeStep: time.Second}
+	return endpoint.Capabilities{Symlinks: true, HardLinks: s.features.HardLink, Modes: true, ModTimeStep: time.Second,
+		Far: true}
 }

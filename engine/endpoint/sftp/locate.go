@@ -35,7 +35,7 @@ func (s *Storage) Locate(full string) (*endpoint.Place, error) {
 	if err := needFolder(info); err != nil {
 		return nil, err
 	}
-	return &endpoint.Place{Dir: &dir{storage: s, path: real}, Path: real, Missing: missing}, nil
+	return &endpoint.Place{Dir: &dir{storage: s, path: real}, Info: info, Path: real, Missing: missing}, nil
 }
 
 // Below reports whether the root is real, or lies below it.
