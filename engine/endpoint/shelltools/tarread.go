@@ -121,20 +121,21 @@ func unpack(in io.Reader, wanted []string) (map[string][]byte, error) {
 	for _, name := range wanted {
 		files[name] = nil
 	}
+	left := limits.Bytes
 	for {
 		if _, err := stream.Peek(1); errors.Is(err, io.EOF) {
 			break
 		}
-		if err := unpackOne(stream, files); err != nil {
+		if err := unpackOne(stream, files, &left); err != nil {
 			return nil, err
 		}
 	}
 	return files, nil
 }
 
-func unpackOne(stream *bufio.Reader, files map[string][]byte) error {
+// unpackOne reads an archive of up to left bytes in files.
+func unpackOne(stream *bufio.Reader, files map[string][]byte, left *int64) error {
 	archive := tar.NewReader(stream)
-	left := limits.Bytes
 	for {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
@@ -148,7 +149,7 @@ func unpackOne(stream *bufio.Reader, files map[string][]byte) error {
 		if !asked || known != nil || header.Typeflag != tar.TypeReg {
 			continue // as a further link to a file that came already, without its bytes
 		}
-		if left -= header.Size; left < 0 {
+		if *left -= header.Size; *left < 0 {
 			return syscall.EFBIG
 		}
 		data := make([]byte, header.Size)

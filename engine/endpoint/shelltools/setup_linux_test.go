@@ -50,7 +50,7 @@ func openTempDir(t *testing.T) string {
 	t.Helper()
 	path, err := os.MkdirTemp("", "ketter-shelltools-*")
 	fails(t, err)
-	t.Cleanup(func() { os.RemoveAll(path) })
+	t.Cleanup(func() { _ = os.RemoveAll(path) })
 	fails(t, os.Chmod(path, 0o755))
 	return path
 }
