@@ -150,7 +150,7 @@ func farAt(t *testing.T, m *machine, path string) *far {
 	return &far{machine: m, tools: tools, path: path, plain: plain, dir: Decorate(plain, path, m, tools)}
 }
 
-func openLocal(t *testing.T, path string) endpoint.Dir {
+func openLocal(t testing.TB, path string) endpoint.Dir {
 	t.Helper()
 	dir, err := local.Open(path)
 	fails(t, err)
@@ -171,7 +171,7 @@ var hostile = []string{
 	"\x01\x1b[0m\x7f", "..a", "...", ".hidden", "C:", "con", strings.Repeat("n", 255), "b\xcc\x81", "KETTER-DATA\n", "ef46db3751d8e999  x",
 }
 
-func fails(t *testing.T, err error) {
+func fails(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
