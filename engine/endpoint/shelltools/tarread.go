@@ -45,19 +45,11 @@ func (r tarReader) ReadAll(ctx context.Context, paths []string, _ bool, fn func(
 	find := tree.NewFinder(r.f.Dir)
 	defer find.Close()
 	for i, path := range paths {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
 		file, known := files[path]
-		switch {
-		case before[i].err != nil:
-			file.Err = before[i].err
-		case before[i].info.Type != endpoint.File || before[i].info.Size > limits.Bytes:
-			file = endpoint.Whole{Before: before[i].info, TooLarge: true}
-		case !known:
-			file = readOne(find, path, limits.Bytes)
+		if !known {
+			file = alone(find, path, before[i])
 		}
-		if err := fatal(file.Err); err != nil {
+		if err := firstError(ctx.Err(), fatal(file.Err)); err != nil {
 			return err
 		}
 		if err := fn(i, file); err != nil {
