@@ -17,6 +17,7 @@ import (
 // mounted is a far folder on a file system of its own.
 func mounted(t *testing.T, m *machine, flags uintptr) *far {
 	t.Helper()
+	needsRoot(t)
 	path := t.TempDir()
 	fails(t, unix.Mount("none", path, "tmpfs", flags, "size=1m"))
 	t.Cleanup(func() { fails(t, unix.Unmount(path, unix.MNT_DETACH)) })

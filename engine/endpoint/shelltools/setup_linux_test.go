@@ -45,6 +45,14 @@ func newMachine(t *testing.T, tools map[string]string) *machine {
 	return &machine{login: []string{"sh", "-c"}, path: bin + ":" + os.Getenv("PATH")}
 }
 
+// needsRoot ends a test that mounts, starts programs of other users, or reads what nobody else may.
+func needsRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+}
+
 // openTempDir is t.TempDir for every user.
 func openTempDir(t *testing.T) string {
 	t.Helper()

@@ -80,6 +80,7 @@ func isThere(t *testing.T, far *far, item endpoint.Item) {
 
 func TestATreeArrivesAsItIs(t *testing.T) {
 	t.Parallel()
+	needsRoot(t)
 	for _, uid := range []uint32{0, 65534} {
 		t.Run(fmt.Sprint("uid ", uid), func(t *testing.T) {
 			t.Parallel()

@@ -28,6 +28,7 @@ func zipTree() []endpoint.Item {
 
 func TestUnzipBringsWhatItCarries(t *testing.T) {
 	t.Parallel()
+	needsRoot(t)
 	far := newFar(t, newMachine(t, noTar))
 	if names := far.tools.Names(); names[0] != "unzip" {
 		t.Fatal(names)
