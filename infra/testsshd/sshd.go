@@ -105,9 +105,9 @@ func (s *Server) configuration(folder string, o Options) string {
 	if o.Chroot != "" {
 		lines = append(lines, "ChrootDirectory "+o.Chroot)
 	}
-	if len(o.Environment) > 0 {
-		lines = append(lines, "SetEnv "+strings.Join(o.Environment, " "))
-	}
+	// What a user's own ~/.bashrc does, and how long it takes, is no matter of a test.
+	environment := append([]string{"HOME=" + folder}, o.Environment...)
+	lines = append(lines, "SetEnv "+strings.Join(environment, " "))
 	return strings.Join(lines, "\n") + "\n"
 }
 
