@@ -102,7 +102,7 @@ func TestAPortalIsKeptAsItWasGiven(t *testing.T) {
 	f := setup(t)
 	a := f.send("POST", "/portals", sftpWith(map[string]any{
 		"root_path": "/srv//data/./x/", "port": 2222, "worker_label": "srvtrf", "zip_threshold_files": 0, "zip_threshold_avg_size_bytes": 1 << 40,
-		"max_connections": 32, "agent_path": "/opt/ketter", "send_agent": true, "host_key": "\n" + aHostKey + " root@srvtrf\r\n",
+		"max_connections": 32, "agent_path": "/opt/ketter", "send_agent": true, "host_key": "# scanned\n\n" + aHostKey + " root@srvtrf\r\n",
 		"credential": map[string]any{"password": "hunter2"},
 	}))
 	var p portalAnswer
@@ -234,9 +234,9 @@ func TestBadPortalsAreRefused(t *testing.T) {
 		"no private key":              {sftpWith(credential(`{"private_key":"hunter2"}`)), "as ssh-keygen writes it"},
 		"a large key":                 {sftpWith(credential(`{"private_key":"` + strings.Repeat("hunter2", 10<<10) + `"}`)), "larger than 65536"},
 		"a large password":            {sftpWith(credential(`{"password":"` + strings.Repeat("hunter2", 1<<10) + `"}`)), "larger than 4096"},
-		"a locked key":                {sftpWith(credential(`{"private_key":` + locked + `}`)), "give its passphrase"},
-		"another passphrase":          {sftpWith(credential(`{"private_key":` + locked + `,"passphrase":"hunter3"}`)), "not that of the private key"},
-		"a needless passphrase":       {sftpWith(credential(`{"private_key":` + encode(privateKey("")) + `,"passphrase":"hunter2"}`)), "has no passphrase"},
+		"a locked key":                {sftpWith(credential(`{"private_key":` + locked + `}`)), "there is no passphrase"},
+		"another passphrase":          {sftpWith(credential(`{"private_key":` + locked + `,"passphrase":"hunter3"}`)), "not the one"},
+		"a needless passphrase":       {sftpWith(credential(`{"private_key":` + encode(privateKey("")) + `,"passphrase":"hunter2"}`)), "the private key has none"},
 		"a costly key":                {sftpWith(credential(`{"private_key":` + encode(costlyKey()) + `,"passphrase":"hunter2"}`)), "takes too long"},
 		"not JSON":                    {`{"credential":{"password":hunter2}}`, "not valid JSON"},
 	} {
