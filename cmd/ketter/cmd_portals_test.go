@@ -12,7 +12,9 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"github.com/ketter/ketter/engine/failure"
+	"github.com/ketter/ketter/engine/remote"
 	"github.com/ketter/ketter/infra/testdb"
+	"github.com/ketter/ketter/infra/testsshd"
 )
 
 func TestAPortalsLifeOnTheCommandLine(t *testing.T) {
@@ -131,6 +133,30 @@ func TestScannedKeysAreShownToBeCompared(t *testing.T) {
 		if host, port, err := hostAndPort(text); err != nil || net.JoinHostPort(host, fmt.Sprint(port)) != want {
 			t.Errorf("%s: %s %d %v", text, host, port, err)
 		}
+	}
+}
+
+// What a real server shows is what add takes, compared or not: that is for a person to do.
+func TestARealHostIsScanned(t *testing.T) {
+	t.Parallel()
+	target := testsshd.Start(t, testsshd.Options{}).Target(1)
+	out, errOut, status := ketter(t, "portals", "scan-key", net.JoinHostPort(target.Host, fmt.Sprint(target.Port)))
+	if status != 0 || len(target.HostKeys) == 0 {
+		t.Fatalf("status %d, %v\n%s", status, target.HostKeys, errOut)
+	}
+	for _, key := range target.HostKeys {
+		if fingerprint, err := remote.Fingerprint(key); err != nil || !strings.Contains(out, fingerprint) {
+			t.Errorf("%s, %v is not in\n%s", fingerprint, err, out)
+		}
+	}
+	_, dbURL := testdb.New(t)
+	s := setup(t, dbURL, "redis://"+miniredis.RunT(t).Addr())
+	if out, errOut, status := ketter(t, "portals", "add", "P", "--kind", "sftp", "--host", "h", "--user", "u", "--root", "/r", "--host-key", file(t, "scanned", out),
+		"--api", s.url); status != 0 || !strings.Contains(out, "SHA256:") {
+		t.Errorf("status %d\n%s%s", status, out, errOut)
+	}
+	if _, errOut, status := ketter(t, "portals", "scan-key", "127.0.0.1:1"); status != failure.PortalUnreachable.ExitStatus() {
+		t.Errorf("where nobody is: status %d\n%s", status, errOut)
 	}
 }
 
