@@ -4,14 +4,11 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,52 +23,9 @@ import (
 	"github.com/ketter/ketter/db"
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/remote"
-	"github.com/ketter/ketter/infra/config"
 	"github.com/ketter/ketter/infra/secret"
 	"github.com/ketter/ketter/infra/testdb"
 )
-
-// needles are what would show a secret, whatever it was encoded in, line by line.
-func needles(text string) (all []string) {
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); len(line) < 12 || strings.HasPrefix(line, "-----") {
-			continue
-		}
-		escaped, _ := json.Marshal(line)
-		all = append(all, line, strings.Trim(string(escaped), `"`), url.QueryEscape(line), hex.EncodeToString([]byte(line)),
-			strings.ToUpper(hex.EncodeToString([]byte(line))))
-		for shift := range 3 { // how it looks in the middle of something in base64
-			encoded := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + line))
-			inner := encoded[4 : len(encoded)-4]
-			all = append(all, inner, strings.NewReplacer("+", "-", "/", "_").Replace(inner))
-		}
-	}
-	return all
-}
-
-func TestNeedlesAreFoundInEveryEncoding(t *testing.T) {
-	t.Parallel()
-	const word = "hun\"ter2-é/&+=~~"
-	row := "a, " + word + ", b"
-	inJSON, _ := json.Marshal(row)
-	for _, hay := range []string{row, string(inJSON), url.QueryEscape(row), hex.EncodeToString([]byte(row)), `\x` + hex.EncodeToString([]byte(row)),
-		base64.StdEncoding.EncodeToString([]byte(row)), base64.StdEncoding.EncodeToString([]byte("1" + row)), base64.RawURLEncoding.EncodeToString([]byte("12" + row))} {
-		if found := find(hay, word); found == "" {
-			t.Errorf("not found in %s", hay)
-		}
-	}
-}
-
-func find(hay string, secrets ...string) string {
-	for _, text := range secrets {
-		for _, needle := range needles(text) {
-			if strings.Contains(hay, needle) {
-				return needle
-			}
-		}
-	}
-	return ""
-}
 
 func newPrivateKey(t *testing.T, passphrase string) string {
 	t.Helper()
@@ -297,86 +251,4 @@ func TestNoSecretIsAnywhereInClear(t *testing.T) {
 			t.Errorf("the pile lacks %s: the test looks in the wrong place", expected)
 		}
 	}
-}
-
-func credentialsOf(t *testing.T, keys ...string) credentials {
-	t.Helper()
-	c, err := newCredentials(config.Config{SecretKey: config.Secret(strings.Join(keys, ","))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func portalsOf(t *testing.T, store *db.Store) []db.Portal {
-	t.Helper()
-	portals, err := store.Portals(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return portals
-}
-
-// opened wants the credentials in the database to be these.
-func opened(t *testing.T, store *db.Store, key string, want map[string]remote.Credential) {
-	t.Helper()
-	portals := portalsOf(t, store)
-	if len(portals) != len(want) {
-		t.Errorf("%d portals", len(portals))
-	}
-	for _, portal := range portals {
-		if got, err := credentialsOf(t, key).Open(portal); err != nil || got != want[portal.Name] {
-			t.Errorf("%s: another credential, or %v", portal.Name, err)
-		}
-	}
-}
-
-func TestACredentialOpensForItsPortalAlone(t *testing.T) {
-	t.Parallel()
-	c := credentialsOf(t, secret.NewKey())
-	sealed, err := c.Seal(1, remote.Credential{Password: "hunter2"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := c.Open(db.Portal{ID: 1, Credential: sealed}); err != nil || got.Password != "hunter2" {
-		t.Errorf("%v", err)
-	}
-	if _, err := c.Open(db.Portal{ID: 2, Credential: sealed}); failure.CodeOf(err) != failure.PortalAuthFailed {
-		t.Errorf("in another row: %v", err)
-	}
-	if _, err := (credentials{}).Seal(1, remote.Credential{Password: "hunter2"}); failure.CodeOf(err) != failure.InvalidRequest ||
-		!strings.Contains(failure.From(err).Advice(), "ketter secret-key") {
-		t.Errorf("without a key: %v", err)
-	}
-}
-
-func TestRekeyingLeavesNothingToTheOldKey(t *testing.T) {
-	store, dbURL := testdb.New(t)
-	older, newer := secret.NewKey(), secret.NewKey()
-	s := setup(t, dbURL, "redis://"+miniredis.RunT(t).Addr(), "KETTER_SECRET_KEY="+older)
-	for _, name := range []string{"A", "B"} {
-		_, errOut, status := ketter(t, "portals", "add", name, "--kind", "sftp", "--host", "h", "--user", "u", "--root", "/r", "--host-key", hostKeyFile(t),
-			"--password-file", file(t, "password", "of "+name+"\r\n"), "--api", s.url)
-		if status != 0 {
-			t.Fatal(errOut)
-		}
-	}
-	t.Setenv("DB_URL", dbURL)
-	rekey := func(keys string, status int, says string) {
-		t.Helper()
-		t.Setenv("KETTER_SECRET_KEY_FILE", file(t, "keys", keys))
-		out, errOut, got := ketter(t, "portals", "rekey")
-		if got != status || !strings.Contains(out+errOut, says) {
-			t.Errorf("status %d: %s%s", got, out, errOut)
-		}
-	}
-	rekey(newer, 41, "None of the keys opens the credential of A, B")
-	rekey(newer+"\n"+older, 0, "Encrypted anew: 2. With the first key already: 0.")
-	rekey(newer+"\n"+older, 0, "Encrypted anew: 0. With the first key already: 2.")
-	opened(t, store, newer, map[string]remote.Credential{"A": {Password: "of A"}, "B": {Password: "of B"}})
-	out, _, _ := ketter(t, "portals", "list", "--api", s.url) // whose API has the old key only
-	if strings.Count(out, "password (key lost)") != 2 {
-		t.Errorf("%s", out)
-	}
-	rekey("", 2, "there is no key")
 }
