@@ -64,6 +64,9 @@ func (s services) run(ctx context.Context, ready func()) error {
 	if s.works {
 		group.Go(func() error {
 			if err := client.Start(ctx); err != nil {
+				if ctx.Err() != nil { // told to stop before it had begun
+					return nil
+				}
 				return fmt.Errorf("starting the worker: %w", err)
 			}
 			<-client.Stopped()
