@@ -17,8 +17,8 @@ const (
 	mostUnsure = window
 )
 
-// writer is a file to write. Nothing is waited for but in Create, Sync, Truncate and Close: what failed meanwhile is told by
-// whatever is called next. What was sent is kept until it was acknowledged, so that it can be sent again to the process
+// writer is a file to write. Writes, modes and times are not waited for: what failed meanwhile is told by
+// whatever is called next, and by Sync and Close at last. What was sent is kept until it was acknowledged, so that it can be sent again to the process
 // that follows a lost one.
 //
 // The home process takes what it is sent in its order. Others are sent nothing but data, and only while home was sent nothing
@@ -345,10 +345,18 @@ func (w *writer) SetModTime(t time.Time) error {
 	return w.order(opFileTime, args)
 }
 
+// SetXattrs waits: which attributes a storage takes is only known once it was asked.
 func (w *writer) SetXattrs(attributes []endpoint.Xattr) error {
+	if len(attributes) == 0 {
+		return nil
+	}
 	args := &encoder{}
 	args.xattrs(attributes)
-	return w.order(opFileSetXattrs, args)
+	if len(args.b) > maxControl/2 {
+		return syscall.E2BIG
+	}
+	_, err := w.alone(opFileSetXattrs, true, func(*conn) (*encoder, error) { return args, nil })
+	return err
 }
 
 // Sync is the only one after which Close has nothing to wait for.
@@ -384,8 +392,9 @@ func (w *writer) Close() error {
 	return err
 }
 
-// alone asks for something that is neither sent ahead nor sent again, once all that came before is done.
-func (w *writer) alone(op op, args func(c *conn) (*encoder, error)) (*decoder, error) {
+// alone asks for something once all that came before is done, and waits. Unless it may be asked again, a process lost
+// meanwhile is the end of the Writer: it may still be carried out, after whatever would follow.
+func (w *writer) alone(op op, again bool, args func(c *conn) (*encoder, error)) (*decoder, error) {
 	if err := w.drained(); err != nil {
 		return nil, err
 	}
@@ -393,7 +402,7 @@ func (w *writer) alone(op op, args func(c *conn) (*encoder, error)) (*decoder, e
 	w.clean = false
 	w.mu.Unlock()
 	var answer *call
-	err := w.f.s.again(false, func() error {
+	err := w.f.s.again(again, func() error {
 		c, err := w.f.home.get()
 		if err != nil {
 			return err
@@ -418,7 +427,7 @@ func (w *writer) alone(op op, args func(c *conn) (*encoder, error)) (*decoder, e
 
 // sized is alone for a size, and not told but by its error.
 func (w *writer) sized(op op, size int64) error {
-	_, err := w.alone(op, func(*conn) (*encoder, error) {
+	_, err := w.alone(op, false, func(*conn) (*encoder, error) {
 		q := &encoder{}
 		q.signed(size)
 		return q, nil
@@ -453,7 +462,7 @@ func (w *writer) from(op op, src endpoint.Reader, at, from, limit int64) (*decod
 	if !ok || r.f.s != w.f.s {
 		return nil, errors.ErrUnsupported
 	}
-	return w.alone(op, func(c *conn) (*encoder, error) {
+	return w.alone(op, false, func(c *conn) (*encoder, error) {
 		number, err := r.f.openOn(c)
 		q := &encoder{}
 		q.num(uint64(number))
