@@ -120,7 +120,6 @@ type memory struct {
 	ghost   bool                                     // a lost agent doesn't notice
 	starts  atomic.Int32
 	running sync.WaitGroup
-	trips   atomic.Int32 // frames written by clients together
 }
 
 type memoryProcess struct {
@@ -190,4 +189,32 @@ func openAt(t testing.TB, p *Pool, root string) (*Storage, endpoint.Dir) {
 	}
 	t.Cleanup(func() { place.Dir.Close() })
 	return s, place.Dir
+}
+
+// counting counts what goes through its processes.
+type counting struct {
+	memory
+	sent, got *atomic.Int64
+}
+
+type countingProcess struct {
+	remote.Process
+	of *counting
+}
+
+func (c *counting) Start(ctx context.Context, command remote.Command) (remote.Process, error) {
+	p, err := c.memory.Start(ctx, command)
+	return countingProcess{p, c}, err
+}
+
+func (p countingProcess) Write(b []byte) (int, error) {
+	n, err := p.Process.Write(b)
+	p.of.sent.Add(int64(n))
+	return n, err
+}
+
+func (p countingProcess) Read(b []byte) (int, error) {
+	n, err := p.Process.Read(b)
+	p.of.got.Add(int64(n))
+	return n, err
 }
