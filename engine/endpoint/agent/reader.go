@@ -101,10 +101,14 @@ func (r *reader) askAhead() {
 	}
 	r.at += aheadSize
 	r.ahead = append(r.ahead, s)
-	go func() { // it ends with the answer, or with the Storage
+	asked := r.f.s.background(func() {
 		defer close(s.done)
 		s.n, s.err = r.f.readAt(s.memory, offset)
-	}()
+	})
+	if !asked {
+		s.err = r.f.s.failed()
+		close(s.done)
+	}
 }
 
 // ReadAt asks for long stretches in several pieces at once.

@@ -159,6 +159,7 @@ type request struct {
 
 // read takes in what the client says, until it ends.
 func (s *server) read() error {
+	s.quiet.Store(time.Now().UnixNano())
 	if err := skipFirstLine(s.in); err != nil {
 		return err
 	}

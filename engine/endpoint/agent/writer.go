@@ -212,7 +212,7 @@ func (w *writer) acknowledge(p *piece, err error) {
 	again, _ := isLost(err)
 	if errors.As(err, &unopened) {
 		again = w.f.elsewhere(p.on)
-		err = unopened.err
+		err = reopened(unopened.err)
 	}
 	if again && w.err == nil {
 		p.lost = true
@@ -237,6 +237,15 @@ func (w *writer) acknowledge(p *piece, err error) {
 	} else if w.err == nil {
 		w.err = err
 	}
+}
+
+// reopened is why a file that was lost could not be gone on with. That it isn't there any more is for good; whatever else
+// (a mode that keeps its own user from writing to it) a new run may overcome.
+func reopened(err error) error {
+	if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ESTALE) || errors.Is(err, syscall.ENOTDIR) {
+		return err
+	}
+	return lost(true, err)
 }
 
 // recover sends again what was lost, to the process at home or the one that follows it.
