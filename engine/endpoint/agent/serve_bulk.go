@@ -37,6 +37,18 @@ func split(path string) (folder, name string) {
 	return path[:max(i, 0)], path[i+1:]
 }
 
+// holding opens the folder that a path's last name is in.
+func (f *folders) holding(path string) (dir endpoint.Dir, name string, err error) {
+	for part := range strings.SplitSeq(path, "/") {
+		if err := checkName(part); err != nil {
+			return nil, "", err
+		}
+	}
+	folder, name := split(path)
+	dir, err = f.get(folder)
+	return dir, name, err
+}
+
 // get opens a folder by its path; fewer names of it have to be walked where one above is open.
 func (f *folders) get(path string) (endpoint.Dir, error) {
 	if path == "" {
@@ -180,8 +192,7 @@ func (m *maker) deal(i int, item *endpoint.Item) {
 		m.fail(i, op, err)
 		return
 	}
-	path, name := split(item.Path)
-	dir, err := m.folders.get(path)
+	dir, name, err := m.folders.holding(item.Path)
 	if err != nil {
 		m.fail(i, "make folder", err)
 		return
@@ -248,8 +259,7 @@ func (m *maker) fill(w endpoint.Writer, item *endpoint.Item) (op string, err err
 
 // folder completes one. Its mode and time come last, and are its parent's to set: it may be closed to its owner by then.
 func (m *maker) folder(item *endpoint.Item) (op string, err error) {
-	path, name := split(item.Path)
-	parent, err := m.folders.get(path)
+	parent, name, err := m.folders.holding(item.Path)
 	if err != nil {
 		return "make folder", err
 	}
@@ -338,8 +348,7 @@ func readAhead(ctx context.Context, root endpoint.Dir, paths []string, xattrs bo
 		case <-ctx.Done():
 			return
 		}
-		folder, name := split(path)
-		dir, err := open.get(folder)
+		dir, name, err := open.holding(path)
 		if err != nil {
 			next <- &wholeFile{endpoint.Whole{Err: err}, &buffer{}}
 			continue
@@ -433,8 +442,7 @@ func (t *task) digests(root endpoint.Dir, out *encoder) error {
 	group.SetLimit(digesters)
 	open := folders{root: root, open: map[string]endpoint.Dir{}, idle: func() { _ = group.Wait() }}
 	for i, path := range paths {
-		folder, name := split(path)
-		dir, err := open.get(folder)
+		dir, name, err := open.holding(path)
 		if err = cmp.Or(err, t.ctx.Err()); err != nil {
 			all[i].Err = err
 			continue
