@@ -45,7 +45,7 @@ type bulk struct {
 
 // ask asks for it, and tells the agent when ctx ends; the answer says how far it came.
 func (b *bulk) ask(ctx context.Context, s *Storage, again bool) (*decoder, error) {
-	q := &call{awaited: true}
+	var q *call
 	err := s.again(again, func() error {
 		_, c, err := s.pick(nil)
 		if err != nil {
@@ -53,7 +53,7 @@ func (b *bulk) ask(ctx context.Context, s *Storage, again bool) (*decoder, error
 		}
 		c.load.Add(b.size)
 		defer c.load.Add(-b.size)
-		*q = call{awaited: true}
+		q = &call{awaited: true}
 		c.start(b.op, q, b.fields.b, b.data...)
 		stop := context.AfterFunc(ctx, func() { c.steer(opCancel, q.id) })
 		defer stop()
@@ -63,7 +63,10 @@ func (b *bulk) ask(ctx context.Context, s *Storage, again bool) (*decoder, error
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	return &q.in, err
+	if err != nil {
+		return nil, err
+	}
+	return &q.in, nil
 }
 
 // WriteAll is endpoint.BulkWriter's. It is one request, unless the items are more than WriteLimits says.
@@ -89,14 +92,13 @@ func (d *dir) writeSome(items []endpoint.Item, sync bool) (b *bulk, n int, err e
 	all := &encoder{}
 	b = &bulk{op: opWriteAll}
 	for n < len(items) && n < maxItems {
-		one := &encoder{}
+		one, err := &encoder{}, error(nil)
 		one.item(&items[n])
 		if len(one.b) > maxFields || len(items[n].Data) > maxData {
 			err = &endpoint.BulkError{Index: n, Op: "create", Err: syscall.E2BIG}
 		}
 		if n > 0 && (err != nil || len(all.b)+len(one.b) > maxFields || b.size+int64(len(items[n].Data)) > maxData) {
-			err = nil // the next request's
-			break
+			break // the next request's
 		}
 		if err != nil {
 			return nil, 1, err

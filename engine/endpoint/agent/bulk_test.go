@@ -199,9 +199,9 @@ func TestDigestsAreOfTheFiles(t *testing.T) {
 func TestAStreamThatNobodyTakesInHoldsNothingUp(t *testing.T) {
 	t.Parallel()
 	d, _ := bulkDir(t)
-	many := items(5000, 0)
+	many := items(1200, 0)
 	for i := range many {
-		many[i].Path = fmt.Sprintf("%0100d", i)
+		many[i].Path = fmt.Sprintf("%0250d", i)
 	}
 	must(t, "write", writeAll(d, many, false))
 	var nest func(depth int) error

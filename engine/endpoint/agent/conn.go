@@ -179,9 +179,10 @@ func (q *call) finish(err error) {
 	if q.parts != nil {
 		close(q.parts)
 	}
-	close(q.done)
-	if q.then != nil {
-		q.then(q)
+	then := q.then
+	close(q.done) // it is somebody else's now
+	if then != nil {
+		then(q)
 	}
 }
 

@@ -150,10 +150,10 @@ func (d *dir) OpenDir(name string) (endpoint.Dir, error) {
 	return opened, nil
 }
 
-func (in *decoder) opened() fresh {
-	f := fresh{device: in.info().Device}
-	if in.flag() {
-		c := in.capabilities()
+func (d *decoder) opened() fresh {
+	f := fresh{device: d.info().Device}
+	if d.flag() {
+		c := d.capabilities()
 		f.capabilities = &c
 	}
 	return f
@@ -338,10 +338,10 @@ func (d *dir) ListInfo(fn func(name string, info endpoint.Info) error) error {
 }
 
 // name is one that can be in a folder, whatever the agent says.
-func (in *decoder) name() string {
-	name := in.text()
+func (d *decoder) name() string {
+	name := d.text()
 	if checkName(name) != nil {
-		in.fail()
+		d.fail()
 	}
 	return name
 }

@@ -86,7 +86,9 @@ func (p *Pool) Open(ctx context.Context, roots ...string) (*Storage, error) {
 		return nil, err
 	}
 	s := newStorage(p, roots)
-	s.lanes[0].adopt(c)
+	if err := s.lanes[0].adopt(c); err != nil {
+		return nil, err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.used[s] = true

@@ -51,7 +51,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, o ServeOptions) err
 	s := &server{allowed: local.Roots(o.Roots), in: bufio.NewReaderSize(in, 64<<10), out: newFrameWriter(out),
 		ctx: ctx, memory: semaphore.NewWeighted(maxMemory), slots: make(chan struct{}, maxTasks),
 		reading: make(chan struct{}, maxReading), broken: make(chan struct{}, 1)}
-	s.begin()
+	s.renew()
 	if o.Idle == 0 {
 		o.Idle = defaultIdle
 	}
@@ -59,7 +59,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, o ServeOptions) err
 	go func() { ended <- s.read() }() // it ends with in, which belongs to the caller
 	err := s.watch(ended, o.Idle)
 	cancel(err)
-	s.session.end(patience)
+	s.end(patience)
 	if errors.Is(err, io.EOF) {
 		return nil
 	}
@@ -95,9 +95,20 @@ type session struct {
 	ended   bool
 }
 
-func (s *server) begin() {
+func (s *server) renew() {
 	ctx, cancel := context.WithCancel(s.ctx)
 	s.session = &session{ctx: ctx, cancel: cancel, waiting: map[uint32]*task{}, handles: map[uint32]*handle{}}
+}
+
+// begin does something that end waits for.
+func (s *session) begin(do func()) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return errIdle
+	}
+	s.tasks.Go(do)
+	return nil
 }
 
 // end waits for all that is under way, if need be not for ever, and closes everything.
@@ -128,6 +139,12 @@ func (s *server) watch(ended <-chan error, idle time.Duration) error {
 	tick := time.NewTicker(min(heartbeat, max(idle/4, time.Millisecond)))
 	defer tick.Stop()
 	busy := make(chan struct{}, 1)
+	defer func() {
+		select {
+		case busy <- struct{}{}:
+		case <-time.After(patience): // the client takes nothing in
+		}
+	}()
 	for {
 		select {
 		case <-s.ctx.Done():
@@ -165,6 +182,9 @@ func (s *server) read() error {
 	}
 	for {
 		r, err := s.next()
+		if err == nil {
+			err = s.ctx.Err()
+		}
 		if err != nil {
 			return err
 		}
@@ -216,8 +236,8 @@ func (s *server) take(r *request) error {
 		return s.out.write(r.id, opDone, nil)
 	case r.op == opReset:
 		defer s.release(r)
-		s.session.end(forEver)
-		s.begin()
+		s.end(forEver)
+		s.renew()
 		return s.out.write(r.id, opDone, nil)
 	case r.op == opSession:
 		defer s.release(r)

@@ -55,18 +55,18 @@ func (s *server) takeHandle(r *request) error {
 		return nil
 	}
 	h.queue = append(h.queue, r)
-	if !h.busy {
-		h.busy = true
-		session := s.session
-		session.tasks.Go(func() { s.work(session, h, number) })
+	if h.busy {
+		return nil
 	}
-	return nil
+	h.busy = true
+	session := s.session
+	return session.begin(func() { s.work(session, h, number) })
 }
 
 // handleFor makes one where the request opens it.
 func (s *server) handleFor(op op, number uint32) (*handle, error) {
-	s.session.mu.Lock()
-	defer s.session.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	h := s.handles[number]
 	opens := op == opOpen || op == opCreate || op == opReopen
 	switch {
@@ -76,7 +76,7 @@ func (s *server) handleFor(op op, number uint32) (*handle, error) {
 		return h, nil
 	case !opens && op != opLock:
 		return nil, &errUnopened{syscall.EBADF}
-	case len(s.handles) >= maxHandles || s.session.ended:
+	case len(s.handles) >= maxHandles || s.ended:
 		return nil, syscall.EMFILE
 	}
 	h = &handle{}

@@ -19,9 +19,9 @@ type task struct {
 
 // steer is for a request under way; one that was answered meanwhile needs it no more.
 func (s *server) steer(r *request) error {
-	s.session.mu.Lock()
+	s.mu.Lock()
 	t := s.waiting[r.id]
-	s.session.mu.Unlock()
+	s.mu.Unlock()
 	if t == nil {
 		return nil
 	}
@@ -39,12 +39,12 @@ func (s *server) steer(r *request) error {
 
 func (s *server) takeTask(r *request) error {
 	t := &task{request: r, s: s, session: s.session, credit: make(chan struct{}, streamWindow)}
-	s.session.mu.Lock()
+	s.mu.Lock()
 	twice, many := s.waiting[r.id] != nil, len(s.waiting) >= maxWaiting
 	if !twice && !many {
 		s.waiting[r.id] = t
 	}
-	s.session.mu.Unlock()
+	s.mu.Unlock()
 	if twice {
 		return errProtocol
 	}
@@ -56,8 +56,7 @@ func (s *server) takeTask(r *request) error {
 		t.credit <- struct{}{}
 	}
 	t.ctx, t.cancel = context.WithCancel(s.session.ctx)
-	t.session.tasks.Go(t.run)
-	return nil
+	return t.session.begin(t.run)
 }
 
 func (t *task) run() {
