@@ -28,7 +28,8 @@ type conn struct {
 	window  *semaphore.Weighted
 	load    atomic.Int64  // bytes asked for or sent, and not answered
 	numbers atomic.Uint32 // of files and locks
-	heard   atomic.Int64  // when it last said anything
+	born    time.Time
+	heard   atomic.Int64 // when it last said anything, after born
 
 	ctx    context.Context // ends when the process is given up
 	cancel context.CancelCauseFunc
@@ -72,13 +73,12 @@ func connect(ctx context.Context, starter remote.Starter, o *Options) (*conn, er
 		}
 		return nil, err
 	}
-	c := &conn{process: process, in: bufio.NewReaderSize(process, 64<<10), out: newFrameWriter(process),
+	c := &conn{process: process, born: time.Now(), in: bufio.NewReaderSize(process, 64<<10), out: newFrameWriter(process),
 		window: semaphore.NewWeighted(window), gone: make(chan struct{}), waiting: map[uint32]*call{}}
 	if err := c.greet(ctx, line, o.Greeting); err != nil {
 		return nil, err
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
-	c.heard.Store(time.Now().UnixNano())
 	go c.read() // ends with the process
 	go c.attend(o.Ping, o.GiveUp)
 	return c, nil
@@ -135,7 +135,7 @@ func (c *conn) attend(every, giveUp time.Duration) {
 			return
 		case <-tick.C:
 		}
-		if time.Since(time.Unix(0, c.heard.Load())) > giveUp {
+		if time.Since(c.born)-time.Duration(c.heard.Load()) > giveUp {
 			c.fail(errors.New("the agent doesn't answer"))
 			return
 		}
@@ -234,7 +234,7 @@ func (c *conn) next() error {
 	if err != nil {
 		return err
 	}
-	c.heard.Store(time.Now().UnixNano())
+	c.heard.Store(int64(time.Since(c.born)))
 	if h.op == opPong && h.id == 0 && h.control == 0 && h.data == 0 {
 		return nil
 	}

@@ -43,6 +43,9 @@ func (d *dir) Close() error {
 		d.s.mu.Lock()
 		l := d.s.locks[d]
 		delete(d.s.locks, d)
+		if l != nil && l.held {
+			d.s.locked.Add(-1)
+		}
 		d.s.mu.Unlock()
 		if l != nil && l.on != nil && !l.on.dead() {
 			closeNumber(l.on, l.number)
@@ -311,6 +314,9 @@ func (d *dir) TryLock() error {
 		}
 		d.s.mu.Lock()
 		defer d.s.mu.Unlock()
+		if !l.held {
+			d.s.locked.Add(1)
+		}
 		l.info, l.held = info, true
 		return nil
 	})

@@ -15,8 +15,12 @@ type lane struct {
 	ended    bool
 }
 
-// ready returns the process if there is one.
+// ready returns the process if there is one. Beside the first there is none while a lock waits to be taken again: nothing may
+// be written without it.
 func (l *lane) ready() *conn {
+	if l.index > 0 && l.s.locked.Load() > 0 && l.s.lanes[0].ready() == nil {
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.c == nil || l.c.dead() {
@@ -32,6 +36,11 @@ func (l *lane) get() (*conn, error) {
 	}
 	if c := l.ready(); c != nil {
 		return c, nil
+	}
+	if l.index > 0 && l.s.locked.Load() > 0 {
+		if _, err := l.s.lanes[0].get(); err != nil {
+			return nil, err
+		}
 	}
 	l.starting.Lock()
 	defer l.starting.Unlock()
@@ -68,6 +77,9 @@ func (l *lane) adopt(c *conn) error {
 		return errClosed
 	}
 	l.c = c
+	if l.index == 0 {
+		l.s.background(func() { l.s.watchLocks(c) })
+	}
 	return nil
 }
 

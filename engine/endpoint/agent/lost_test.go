@@ -264,3 +264,44 @@ func TestAnAgentThatCannotBeReachedIsGivenUp(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingIsWrittenBesideALostLock: a writer at another process than the lock's has to wait for it, too.
+func TestNothingIsWrittenBesideALostLock(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	taken := make(chan struct{})
+	m := &memory{t: t, cuts: func(start int) (int, int) {
+		if start >= 2 {
+			<-taken
+		}
+		return -1, -1
+	}}
+	s, dir := openAt(t, newPool(t, m, Options{Connections: 2, LockWait: time.Millisecond}), root)
+	must(t, "lock", dir.TryLock())
+	first := s.lanes[0].ready()
+	_, err := s.lanes[1].get()
+	must(t, "second", err)
+	first.load.Add(1)
+	w, err := dir.Create("file", 0o600)
+	must(t, "create", err)
+	if w.(*writer).f.home != s.lanes[1] {
+		t.Fatal("the file is at the lock's process")
+	}
+	_, other := openAt(t, newPool(t, &memory{t: t}, Options{}), root)
+	first.fail(errCut)
+	for other.TryLock() != nil {
+		time.Sleep(time.Millisecond)
+	}
+	writing := make(chan error, 1)
+	go func() {
+		_, err := w.WriteAt([]byte("x"), 0)
+		writing <- errors.Join(err, w.Close())
+	}()
+	close(taken)
+	if err := <-writing; !errors.Is(err, syscall.EWOULDBLOCK) {
+		t.Errorf("write: %v", err)
+	}
+	if got, err := os.ReadFile(filepath.Join(root, "file")); err != nil || len(got) > 0 {
+		t.Errorf("%q was written without the lock", got)
+	}
+}

@@ -48,7 +48,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, o ServeOptions) err
 	if _, err := io.WriteString(out, ourBanner(o.Version)); err != nil {
 		return err
 	}
-	s := &server{allowed: local.Roots(o.Roots), in: bufio.NewReaderSize(in, 64<<10), out: newFrameWriter(out),
+	s := &server{born: time.Now(), allowed: local.Roots(o.Roots), in: bufio.NewReaderSize(in, 64<<10), out: newFrameWriter(out),
 		ctx: ctx, memory: semaphore.NewWeighted(maxMemory), slots: make(chan struct{}, maxTasks),
 		reading: make(chan struct{}, maxReading), broken: make(chan struct{}, 1)}
 	s.renew()
@@ -76,7 +76,8 @@ type server struct {
 	slots   chan struct{}       // held while something is done
 	reading chan struct{}       // held by what reads whole files into memory
 	broken  chan struct{}       // told when there is no use in going on
-	quiet   atomic.Int64        // since when the reader has waited for the client; 0 while it doesn't
+	born    time.Time
+	quiet   atomic.Int64 // since when, after born, the reader has waited for the client; 0 while it doesn't
 	*session
 }
 
@@ -155,7 +156,7 @@ func (s *server) watch(ended <-chan error, idle time.Duration) error {
 			return errProtocol
 		case <-tick.C:
 		}
-		if since := s.quiet.Load(); since != 0 && time.Since(time.Unix(0, since)) > idle {
+		if since := s.quiet.Load(); since != 0 && time.Since(s.born)-time.Duration(since) > idle {
 			return errIdle
 		}
 		select {
@@ -176,7 +177,7 @@ type request struct {
 
 // read takes in what the client says, until it ends.
 func (s *server) read() error {
-	s.quiet.Store(time.Now().UnixNano())
+	s.wait()
 	if err := skipFirstLine(s.in); err != nil {
 		return err
 	}
@@ -194,8 +195,10 @@ func (s *server) read() error {
 	}
 }
 
+func (s *server) wait() { s.quiet.Store(max(1, int64(time.Since(s.born)))) }
+
 func (s *server) next() (*request, error) {
-	s.quiet.Store(time.Now().UnixNano())
+	s.wait()
 	h, err := readHeader(s.in)
 	if err != nil {
 		return nil, err
@@ -205,7 +208,7 @@ func (s *server) next() (*request, error) {
 	if err := s.memory.Acquire(s.ctx, r.memory); err != nil {
 		return nil, err
 	}
-	s.quiet.Store(time.Now().UnixNano())
+	s.wait()
 	control := make([]byte, h.control)
 	r.in, r.data = &decoder{b: control}, getBuffer(h.data)
 	if _, err := io.ReadFull(s.in, control); err != nil {

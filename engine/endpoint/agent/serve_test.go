@@ -376,7 +376,7 @@ func TestAProcessIsNotKeptForEver(t *testing.T) {
 }
 
 func FuzzServerFrames(f *testing.F) {
-	root := f.TempDir()
+	root := "/" + strings.Repeat("R", 119) // as long as the real one
 	seed := func(frames ...func(w *frameWriter)) {
 		var b bytes.Buffer
 		w := newFrameWriter(&b)
@@ -416,11 +416,11 @@ func FuzzServerFrames(f *testing.F) {
 	f.Add([]byte("KETTER-AGENT x\n\x00"))
 	f.Fuzz(func(t *testing.T, input []byte) {
 		top := t.TempDir()
-		inside := filepath.Join(top, "inside")
-		if err := os.Mkdir(inside, 0o700); err != nil {
+		inside := filepath.Join(top, strings.Repeat("i", len(root)-len(top)-1))
+		if err := errors.Join(os.Mkdir(inside, 0o700), os.Symlink("..", filepath.Join(inside, "name"))); err != nil {
 			t.Fatal(err)
 		}
-		input = bytes.ReplaceAll(input, []byte(root), []byte(inside)[:min(len(root), len(inside))])
+		input = bytes.ReplaceAll(input, []byte(root), []byte(inside))
 		_, _ = served(t, ServeOptions{Roots: []string{inside}, Idle: 100 * time.Millisecond}, input, true)
 		if all, err := os.ReadDir(top); err != nil || len(all) != 1 {
 			t.Errorf("there is %v, %v", all, err)

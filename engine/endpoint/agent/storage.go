@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,6 +27,7 @@ type Storage struct {
 	cancel context.CancelCauseFunc
 	lanes  []*lane
 	widen  sync.Once
+	locked atomic.Int32   // locks that are held
 	tasks  sync.WaitGroup // of its own, ended by Close
 
 	mu    sync.Mutex
@@ -313,6 +315,17 @@ func (s *Storage) relock(c *conn) error {
 		s.mu.Unlock()
 	}
 	return nil
+}
+
+// watchLocks takes locks again as soon as their process is gone, whether anything is asked for or not.
+func (s *Storage) watchLocks(c *conn) {
+	select {
+	case <-c.gone:
+	case <-s.ctx.Done():
+	}
+	if s.failed() == nil && s.locked.Load() > 0 {
+		_ = s.again(true, func() error { _, err := s.lanes[0].get(); return err }) // whoever asks next is told
+	}
 }
 
 func askLock(c *conn, number uint32, p place) (endpoint.Info, error) {
