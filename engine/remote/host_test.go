@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"testing"
 	"time"
 
@@ -161,7 +160,7 @@ func TestALostConnectionEndsReadsAndWritesAndIsReplaced(t *testing.T) {
 	target.Port = proxy.Port()
 	for what, strike := range map[string]func(){"cut": proxy.Cut, "silent": proxy.Swallow, "killed": server.CutAll} {
 		host := hosts(t, remote.Options{KeepAlive: 50 * time.Millisecond, Grace: 100 * time.Millisecond}).Host(target)
-		p, err := host.Start(within(t), remote.Command{Line: "sleep 1000"})
+		p, err := host.Start(within(t), remote.Command{Line: "sleep 30"})
 		must(t, err)
 		reading, writing := make(chan error), make(chan error)
 		go func() {
@@ -198,7 +197,7 @@ func TestCloseEndsAProgramWhateverItDoes(t *testing.T) {
 	t.Parallel()
 	server := testsshd.Start(t, testsshd.Options{})
 	host := hosts(t, remote.Options{Grace: 200 * time.Millisecond}).Host(server.Target(1))
-	for _, line := range []string{"sleep 1000", "yes", "trap '' TERM HUP PIPE; while :; do sleep 0.01; done", "cat"} {
+	for _, line := range []string{"sleep 30", "yes", "trap '' TERM HUP PIPE; for i in $(seq 300); do sleep 0.01; done", "cat"} {
 		p, err := host.Start(within(t), remote.Command{Line: line})
 		must(t, err)
 		read := make(chan error)
@@ -212,10 +211,7 @@ func TestCloseEndsAProgramWhateverItDoes(t *testing.T) {
 		}
 		must(t, p.Close())
 	}
-	for len(server.Served()) > 0 && strings.Contains(strings.Join(server.Served(), "\n"), "sleep 1000") {
-		time.Sleep(time.Millisecond)
-	}
-	server.Kill() // the one that heeds nothing
+
 }
 
 func TestIdleConnectionsAreClosed(t *testing.T) {
@@ -244,7 +240,7 @@ func TestClosedHostsStartNothing(t *testing.T) {
 	server := testsshd.Start(t, testsshd.Options{})
 	h := remote.NewHosts(remote.Options{})
 	host := h.Host(server.Target(1))
-	p, err := host.Start(within(t), remote.Command{Line: "sleep 1000"})
+	p, err := host.Start(within(t), remote.Command{Line: "sleep 30"})
 	must(t, err)
 	h.Close()
 	if err := p.Wait(); failure.CodeOf(err) != failure.PortalUnreachable {

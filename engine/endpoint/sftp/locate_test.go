@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ketter/ketter/engine/endpoint/sftp"
 	"github.com/ketter/ketter/engine/failure"
@@ -90,7 +91,7 @@ func TestAnAccountWithoutSFTPSaysSo(t *testing.T) {
 	_, err := sftp.Open(within(t), hosts(t).Host(sshd.Target(1)), t.TempDir(), sftp.Options{})
 	code(t, err, failure.PortalAuthFailed)
 	forced := testsshd.Start(t, testsshd.Options{Command: "echo no SFTP here"})
-	_, err = sftp.Open(within(t), hosts(t).Host(forced.Target(1)), t.TempDir(), sftp.Options{})
+	_, err = sftp.Open(within(t), hosts(t).Host(forced.Target(1)), t.TempDir(), sftp.Options{Again: []time.Duration{}})
 	code(t, err, failure.PortalUnreachable)
 }
 
