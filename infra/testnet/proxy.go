@@ -20,6 +20,7 @@ type Proxy struct {
 	Up, Down atomic.Int64
 	// Taken counts the connections that were accepted.
 	Taken atomic.Int64
+	drop  atomic.Int64 // so many are closed at once
 
 	mu       sync.Mutex
 	address  string
@@ -70,6 +71,10 @@ func (p *Proxy) listen() {
 				return
 			}
 			p.Taken.Add(1)
+			if p.drop.Add(-1) >= 0 {
+				_ = client.Close()
+				continue
+			}
 			p.all.Go(func() { p.connect(client) })
 		}
 	})
@@ -159,6 +164,9 @@ func (p *Proxy) Cut() {
 		l.reset()
 	}
 }
+
+// Drop takes the next n connections and ends each at once, before a byte has passed.
+func (p *Proxy) Drop(n int) { p.drop.Store(int64(n)) }
 
 // Refuse resets all connections and takes no new ones, until Restore.
 func (p *Proxy) Refuse() {

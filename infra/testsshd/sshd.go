@@ -105,9 +105,8 @@ func (s *Server) configuration(folder string, o Options) string {
 	if o.Chroot != "" {
 		lines = append(lines, "ChrootDirectory "+o.Chroot)
 	}
-	// What a user's own ~/.bashrc does, and how long it takes, is no matter of a test.
-	environment := append([]string{"HOME=" + folder}, o.Environment...)
-	lines = append(lines, "SetEnv "+strings.Join(environment, " "))
+	// Shells read what they find at home; here that is nothing.
+	lines = append(lines, "SetEnv "+strings.Join(append([]string{"HOME=" + folder}, o.Environment...), " "))
 	return strings.Join(lines, "\n") + "\n"
 }
 
