@@ -47,8 +47,9 @@ func newField(ctx context.Context, ketter, dir string) (f *field, err error) {
 	return f, f.startKetter(ctx, ketter)
 }
 
-// admitTools lets the others in: ssh as an ordinary account, rclone as one for files alone.
+// admitTools lets the others in: as an ordinary account, and as one for files alone.
 func (f *field) admitTools() error {
+	f.env = append(os.Environ(), "LC_ALL=C")
 	shell, err := f.sshd.Admit(bed.Shell)
 	if err != nil {
 		return err
@@ -57,19 +58,24 @@ func (f *field) admitTools() error {
 	if err != nil {
 		return err
 	}
+	f.env = append(f.env, "SSH_CONFIG="+config)
 	files, err := f.sshd.Admit(bed.SFTPOnly)
 	if err != nil {
 		return err
 	}
-	key := filepath.Join(f.dir, "sshd", "files_key")
+	return errors.Join(f.tellRclone("SFTP_SHELL", shell), f.tellRclone("SFTP_ONLY", files))
+}
+
+// tellRclone puts what rclone calls a backend into a variable.
+func (f *field) tellRclone(variable string, key bed.Key) error {
 	host, port, err := net.SplitHostPort(f.link.Address())
 	if err != nil {
 		return err
 	}
-	sftp := fmt.Sprintf(":sftp,host=%s,port=%s,user=%s,key_file=%s,known_hosts_file=%s", host, port, f.sshd.User(), key,
-		filepath.Join(f.dir, "sshd", "known_hosts"))
-	f.env = append(os.Environ(), "LC_ALL=C", "SSH_CONFIG="+config, "SFTP="+sftp)
-	return os.WriteFile(key, []byte(files.Private), 0o600)
+	file := filepath.Join(f.dir, "sshd", variable)
+	f.env = append(f.env, fmt.Sprintf("%s=:sftp,host=%s,port=%s,user=%s,key_file=%s,known_hosts_file=%s",
+		variable, host, port, f.sshd.User(), file, filepath.Join(f.dir, "sshd", "known_hosts")))
+	return os.WriteFile(file, []byte(key.Private), 0o600)
 }
 
 func (f *field) startKetter(ctx context.Context, program string) (err error) {

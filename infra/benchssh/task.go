@@ -23,7 +23,7 @@ func (t task) String() string { return fmt.Sprintf("%v, %v", t.RoundTrip, t.Set)
 func usual(quick bool) (tasks []task) {
 	list := []string{
 		"20ms:2000x1KiB:5:tar,rsync,zip-first,auto",
-		"20ms:2000x1KiB:1:rclone,direct-sftp",
+		"20ms:2000x1KiB:1:rclone,rclone-sftp,direct-sftp",
 		"20ms:2000x1MiB:3:rsync,tar,zip-first,auto",
 		"20ms:1x2GiB:3:scp,direct,direct-sftp",
 		"100ms:2000x1MiB:2:rsync,zip-first",
@@ -31,7 +31,7 @@ func usual(quick bool) (tasks []task) {
 	if quick {
 		list = []string{
 			"4ms:200x1KiB:1:tar,rsync,zip-first,auto",
-			"4ms:50x1KiB:1:rclone,direct-sftp",
+			"4ms:50x1KiB:1:rclone,rclone-sftp,direct-sftp",
 			"4ms:40x1MiB:1:rsync,zip-first,zip-first-back",
 			"4ms:1x64MiB:1:scp,direct,direct-sftp,direct-back",
 		}

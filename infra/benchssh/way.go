@@ -11,7 +11,7 @@ type way struct {
 	Name  string // in a task
 	Title string
 	// Script is for bash: $1 is the source and $2 the other host's folder that receives it. $SSH_CONFIG tells ssh how to reach
-	// srvtrf, and $SFTP rclone.
+	// srvtrf; $SFTP_SHELL and $SFTP_ONLY tell rclone, as an ordinary account, where it can run md5sum, and as one for files alone.
 	Script string
 	Tool   string // the program that must be there
 	Job    *job   // instead
@@ -34,7 +34,10 @@ var ways = []way{
 	{Name: "tar", Title: "tar | ssh tar", Tool: "tar", Script: `tar -C "${1%/*}" -cf - "${1##*/}" | ssh -F "$SSH_CONFIG" srvtrf "tar -C '$2' -xpf -"`},
 	{Name: "rsync", Title: "rsync -a", Tool: "rsync", Script: `rsync -a -e "ssh -F $SSH_CONFIG" "$1" "srvtrf:$2"`},
 	{Name: "scp", Title: "scp -rp", Tool: "scp", Script: `scp -qrp -F "$SSH_CONFIG" "$1" "srvtrf:$2"`},
-	{Name: "rclone", Title: "rclone copy, 8 transfers", Tool: "rclone", Script: `rclone copy --config "" --transfers 8 "$1" "$SFTP:$2/${1##*/}"`},
+	{Name: "rclone", Title: "rclone copy, 8 transfers, compares hashes", Tool: "rclone",
+		Script: `rclone copy --config "" --transfers 8 "$1" "$SFTP_SHELL:$2/${1##*/}"`},
+	{Name: "rclone-sftp", Title: "rclone copy, 8 transfers, SFTP only, compares sizes", Tool: "rclone",
+		Script: `rclone copy --config "" --transfers 8 "$1" "$SFTP_ONLY:$2/${1##*/}"`},
 	jobWay("zip-first", "ZIP_FIRST", "", lab, srvtrf),
 	jobWay("direct", "DIRECT", "", lab, srvtrf),
 	jobWay("auto", "AUTO", "", lab, srvtrf),
