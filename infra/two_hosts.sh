@@ -49,9 +49,8 @@ main() {
 
 # choose_places: what is up tells how it was made.
 choose_places() {
-	if ! is_root && [ -e "${KETTER_BED_DIR:-$ROOT/.ketter-bed}/loopback" ]; then loopback=1; fi
+	[ ! -e "${KETTER_BED_DIR:-$ROOT/.ketter-bed}/loopback" ] || loopback=1
 	if [ -n "$loopback" ]; then bed=${KETTER_BED_DIR:-$ROOT/.ketter-bed}; else bed=${KETTER_BED_DIR:-/var/lib/ketter-bed}; fi
-	[ ! -e "$bed/loopback" ] || loopback=1
 	lab=$bed/lab srvtrf=$bed/srvtrf root=$bed/srvtrf/root run=$bed/run
 	if [ -n "$loopback" ]; then
 		api=127.0.0.1:8077 ssh_host=127.0.0.1 ssh_port=2277 sshd_listens=127.0.0.1:2277
@@ -305,18 +304,19 @@ add_portal() { # NAME FIELDS
 }
 
 print_next() {
-	local host=$ROOT/infra/two_hosts.sh
+	local host=$ROOT/infra/two_hosts.sh apart="; neither host sees the other's"
+	[ -z "$loopback" ] || apart=''
 	say "
 API         http://$api/jobs
 River UI    http://$api/riverui/
 LAB         $lab/media
-SRVTRF      $root/media (seen as root of this machine; LAB can't)
+SRVTRF      $root/media$apart
 Portals     LAB, SRVTRF (agent), SRVTRF-FILES (SFTP alone), SRVTRF-SHELL (an ordinary account)
 
 A copy of 2000 takes, then a move of a large file, and a copy back:
-  curl -sS http://$api/jobs -H 'Content-Type: application/json' -d '$(next_job LAB 'Session 01' SRVTRF delivered copy)'
-  curl -sS http://$api/jobs -H 'Content-Type: application/json' -d '$(next_job LAB 'Reel 01' SRVTRF-FILES archive move)'
-  curl -sS http://$api/jobs -H 'Content-Type: application/json' -d '$(next_job SRVTRF 'delivered/Session 01' LAB returned copy)'
+  curl -sS http://$api/jobs -H 'Content-Type: application/json' -d '$(next_job LAB '/Session 01' SRVTRF /delivered copy)'
+  curl -sS http://$api/jobs -H 'Content-Type: application/json' -d '$(next_job LAB '/Reel 01' SRVTRF-FILES /archive move)'
+  curl -sS http://$api/jobs -H 'Content-Type: application/json' -d '$(next_job SRVTRF '/delivered/Session 01' LAB /returned copy)'
 What came of it, and a look from either host:
   curl -sS http://$api/jobs/1/detail
   $host srvtrf find $root/media -maxdepth 2

@@ -15,12 +15,13 @@ import (
 
 // Settings of Ketter's processes.
 type Settings struct {
+	Database     string // whose jobs nobody will miss
 	Label        string // KETTER_WORKER_LABEL
 	AllowedRoots string
 	More         []string // of the environment
 }
 
-// Ketter is `ketter serve` and one `ketter worker`, on the database that DB_URL names.
+// Ketter is `ketter serve` and one `ketter worker`, on one database.
 type Ketter struct {
 	API    *API
 	Worker *Process
@@ -32,9 +33,6 @@ type Ketter struct {
 
 // NewKetter prepares the processes of a program, which log into dir.
 func NewKetter(program, dir string, s Settings) (*Ketter, error) {
-	if os.Getenv("DB_URL") == "" {
-		return nil, errors.New("DB_URL is needed: a PostgreSQL whose jobs nobody will miss")
-	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -42,7 +40,7 @@ func NewKetter(program, dir string, s Settings) (*Ketter, error) {
 	address := listener.Addr().String()
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails
-	env := append(os.Environ(), "KETTER_LISTEN="+address, "KETTER_ALLOWED_ROOTS="+s.AllowedRoots, "KETTER_WORKER_LABEL="+s.Label,
+	env := append(os.Environ(), "DB_URL="+s.Database, "KETTER_LISTEN="+address, "KETTER_ALLOWED_ROOTS="+s.AllowedRoots, "KETTER_WORKER_LABEL="+s.Label,
 		"KETTER_SECRET_KEY="+base64.StdEncoding.EncodeToString(secret), "KETTER_LOG_LEVEL=info", "KETTER_LOG_FORMAT=json")
 	if os.Getenv("REDIS_URL") == "" {
 		env = append(env, "REDIS_URL=redis://127.0.0.1:1") // nobody: workers do without
@@ -84,6 +82,12 @@ func (k *Ketter) Stop() (err error) {
 	}
 	return err
 }
+
+// Pid is that of `ketter serve`.
+func (k *Ketter) Pid() int { return k.serve.Pid() }
+
+// WorkerLog is all that workers have said.
+func (k *Ketter) WorkerLog() string { return k.log("worker") }
 
 // Told is the end of their logs.
 func (k *Ketter) Told() string { return tail(k.log("serve")) + tail(k.log("worker")) }

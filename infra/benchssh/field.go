@@ -79,7 +79,7 @@ func (f *field) tellRclone(variable string, key bed.Key) error {
 }
 
 func (f *field) startKetter(ctx context.Context, program string) (err error) {
-	f.ketter, err = bed.NewKetter(program, f.dir, bed.Settings{Label: "lab", AllowedRoots: f.near})
+	f.ketter, err = bed.NewKetter(program, f.dir, bed.Settings{Database: os.Getenv("DB_URL"), Label: "lab", AllowedRoots: f.near})
 	if err != nil {
 		return err
 	}

@@ -61,6 +61,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("what is %q? See --help", flags.Arg(0))
 	}
+	if o.ketter != "" && os.Getenv("DB_URL") == "" {
+		return o, errors.New("--ketter needs DB_URL, a PostgreSQL whose jobs nobody will miss: infra/bench_ssh.sh has one")
+	}
 	if len(o.tasks) == 0 {
 		o.tasks = usual(o.quick)
 	}

@@ -147,7 +147,7 @@ func (b *bench) run(ctx context.Context, w way, t task, to string) (time.Duratio
 		return b.script(ctx, w.Script, b.source(t), to)
 	}
 	done, err := b.ketter.API.Run(ctx, bed.Order{
-		SourcePortal: w.Job.From, Source: sourceName(t), DestinationPortal: w.Job.To, Destination: filepath.Base(to),
+		SourcePortal: w.Job.From, Source: "/" + sourceName(t), DestinationPortal: w.Job.To, Destination: "/" + filepath.Base(to),
 		Mode: "copy", Strategy: w.Job.Strategy, Verify: "checksum",
 	})
 	if err != nil {
