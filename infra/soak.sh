@@ -17,6 +17,7 @@ main() {
 	make_scratch
 	trap cleanup EXIT
 	trap 'exit 130' INT TERM HUP
+	# shellcheck disable=SC2119 # the settings are the usual ones
 	start_postgres
 	cd "$ROOT"
 	KETTER_TEST_DB_URL=$SERVER_URL KETTER_SOAK=${KETTER_SOAK:-30m} go test -count=1 -timeout 0 -v "$@" ./infra/soak
