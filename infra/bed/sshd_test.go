@@ -65,8 +65,11 @@ func TestAKilledServerTakesItsSessionsWithItAndStartsAgain(t *testing.T) {
 		t.Errorf("it serves %d", n)
 	}
 	s.Kill()
-	ended := make(chan error, 1)
-	go func() { ended <- session.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = session.Wait() // its connection is gone
+		close(ended)
+	}()
 	select {
 	case <-ended:
 	case <-time.After(time.Minute):

@@ -22,7 +22,8 @@ type field struct {
 	env       []string    // what scripts are told
 }
 
-func newField(ctx context.Context, ketter, dir string) (f *field, err error) {
+func newField(ctx context.Context, o options) (f *field, err error) {
+	dir := o.dir
 	f = &field{dir: dir, near: filepath.Join(dir, "lab"), far: filepath.Join(dir, "srvtrf")}
 	defer func() {
 		if err != nil {
@@ -41,10 +42,10 @@ func newField(ctx context.Context, ketter, dir string) (f *field, err error) {
 	if f.link, err = delayproxy.Listen("127.0.0.1:0", f.sshd.Address(), 0); err != nil {
 		return nil, err
 	}
-	if err := f.admitTools(); err != nil || ketter == "" {
+	if err := f.admitTools(); err != nil || o.ketter == "" {
 		return f, err
 	}
-	return f, f.startKetter(ctx, ketter)
+	return f, f.startKetter(ctx, o.ketter, o.database)
 }
 
 // admitTools lets the others in: as an ordinary account, and as one for files alone.
@@ -78,8 +79,8 @@ func (f *field) tellRclone(variable string, key bed.Key) error {
 	return os.WriteFile(file, []byte(key.Private), 0o600)
 }
 
-func (f *field) startKetter(ctx context.Context, program string) (err error) {
-	f.ketter, err = bed.NewKetter(program, f.dir, bed.Settings{Database: os.Getenv("DB_URL"), Label: "lab", AllowedRoots: f.near})
+func (f *field) startKetter(ctx context.Context, program, database string) (err error) {
+	f.ketter, err = bed.NewKetter(program, f.dir, bed.Settings{Database: database, Label: "lab", AllowedRoots: f.near})
 	if err != nil {
 		return err
 	}

@@ -35,9 +35,10 @@ func main() {
 }
 
 type options struct {
-	ketter, dir, output, json string
-	quick                     bool
-	tasks                     []task
+	ketter, database, dir string
+	output, json          string
+	quick                 bool
+	tasks                 []task
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
@@ -45,6 +46,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags := flag.NewFlagSet("bench_ssh.sh", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.ketter, "ketter", "", "the ketter to measure (bench_ssh.sh builds it); without it, only the others are")
+	flags.StringVar(&o.database, "database", "", "its PostgreSQL, whose jobs nobody will miss; else what DB_URL names, as bench_ssh.sh does")
 	flags.StringVar(&o.dir, "dir", "/dev/shm", "a folder in memory, for both ends")
 	flags.StringVar(&o.output, "output", "", "the Markdown document to write")
 	flags.StringVar(&o.json, "json", "", "a file for every single time, as JSON")
@@ -61,8 +63,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("what is %q? See --help", flags.Arg(0))
 	}
-	if o.ketter != "" && os.Getenv("DB_URL") == "" {
-		return o, errors.New("--ketter needs DB_URL, a PostgreSQL whose jobs nobody will miss: infra/bench_ssh.sh has one")
+	if o.database == "" {
+		o.database = os.Getenv("DB_URL")
+	}
+	if o.ketter != "" && o.database == "" {
+		return o, errors.New("--ketter needs --database or DB_URL, a PostgreSQL whose jobs nobody will miss: infra/bench_ssh.sh has one")
 	}
 	if len(o.tasks) == 0 {
 		o.tasks = usual(o.quick)
@@ -79,7 +84,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(o.dir)) }()
-	f, err := newField(ctx, o.ketter, o.dir)
+	f, err := newField(ctx, o)
 	if err != nil {
 		return err
 	}

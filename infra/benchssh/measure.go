@@ -106,7 +106,7 @@ func (b *bench) tell(t task, round int, r row) {
 }
 
 // once runs a way into a new folder, compares, and removes what it made. Only what stops the whole run is an error.
-func (b *bench) once(ctx context.Context, t task, r *row, wanted uint64) error {
+func (b *bench) once(ctx context.Context, t task, r *row, wanted uint64) (err error) {
 	if r.Note != "" {
 		return nil
 	}
@@ -118,7 +118,7 @@ func (b *bench) once(ctx context.Context, t task, r *row, wanted uint64) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(to)
+	defer func() { err = errors.Join(err, os.RemoveAll(to)) }()
 	sentBefore, receivedBefore := b.link.Traffic()
 	took, err := b.run(ctx, r.Way, t, to)
 	sent, received := b.link.Traffic()
@@ -129,7 +129,7 @@ func (b *bench) once(ctx context.Context, t task, r *row, wanted uint64) error {
 	if err != nil {
 		fmt.Fprintf(b.progress, "%v\n", err)
 		r.fail("failed")
-		return os.RemoveAll(to)
+		return nil
 	}
 	switch got, err := sample.Digest(filepath.Join(to, filepath.Base(sourceName(t)))); {
 	case err != nil:
@@ -139,7 +139,7 @@ func (b *bench) once(ctx context.Context, t task, r *row, wanted uint64) error {
 	default:
 		r.Times = append(r.Times, took)
 	}
-	return os.RemoveAll(to)
+	return nil
 }
 
 func (b *bench) run(ctx context.Context, w way, t task, to string) (time.Duration, error) {

@@ -12,7 +12,7 @@ import (
 type job struct {
 	bed.Order
 	id     int64
-	kind   string // for the summary
+	shape  shape
 	source tree
 	there  tree   // under the final name already
 	doomed string // the code that it must end with; "" for what must succeed
@@ -33,11 +33,10 @@ func (s *soak) submit() {
 		DestinationPortal: way[1], Destination: fmt.Sprintf("/to %d", s.posted),
 		Mode: pick(s, "copy", "move"), Strategy: pick(s, "AUTO", "DIRECT", "ZIP_FIRST"),
 	}}
-	shape := pick(s, manySmall, fewLarge, mixed, single)
-	if shape == single {
+	if j.shape = pick(s, manySmall, fewLarge, mixed, single); j.shape == single {
 		j.Source += ".wav"
 	}
-	s.plant(j.sourcePath(s), shape)
+	s.plant(j.sourcePath(s), j.shape)
 	switch s.chance.IntN(12) {
 	case 0:
 		j.doomed = "destination_exists"
@@ -46,7 +45,6 @@ func (s *soak) submit() {
 		j.doomed = "source_not_found"
 		must(s.T, os.RemoveAll(j.sourcePath(s)))
 	}
-	j.kind = fmt.Sprintf("%s → %s %s %s of %s", j.SourcePortal, j.DestinationPortal, j.Strategy, j.Mode, shape)
 	j.source, j.there = s.tree(j.sourcePath(s)), s.tree(j.finalPath(s))
 	posted, err := s.ketter.API.Post(s.Context(), j.Order)
 	must(s.T, err)
@@ -54,7 +52,9 @@ func (s *soak) submit() {
 	s.running = append(s.running, j)
 }
 
-func (j *job) String() string { return fmt.Sprintf("job %d, %s", j.id, j.kind) }
+func (j *job) String() string {
+	return fmt.Sprintf("job %d, %s → %s %s %s of %s", j.id, j.SourcePortal, j.DestinationPortal, j.Strategy, j.Mode, j.shape)
+}
 
 // Where it is on this machine.
 func (j *job) sourcePath(s *soak) string { return filepath.Join(s.roots[j.SourcePortal], j.Source) }

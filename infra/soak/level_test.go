@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
+	"testing"
 	"time"
 )
 
@@ -100,3 +102,33 @@ func (s *soak) goroutines() int {
 }
 
 var toldGoroutines = regexp.MustCompile(`"goroutines":(\d+)`)
+
+func TestWhatHasGrownIsTold(t *testing.T) {
+	t.Parallel()
+	before := level{worker: held{40 << 20, 10, 20}, serve: held{40 << 20, 10, 20}, sessions: 3, connections: 3, goroutines: 40}
+	if told := before.above(before); len(told) != 0 {
+		t.Errorf("nothing has, and it says %q", told)
+	}
+	after := level{worker: held{200 << 20, 30, 40}, serve: held{200 << 20, 30, 40}, sessions: 10, connections: 10, goroutines: 100}
+	if told := after.above(before); len(told) != 8 {
+		t.Errorf("all has, and it says %q", told)
+	}
+}
+
+func TestTreesThatDifferAreTold(t *testing.T) {
+	t.Parallel()
+	when := time.Unix(1_700_000_000, 5)
+	a := tree{".": {"folder", 0o755, when}, "a": {"3 bytes 1", 0o644, when}, "b": {"3 bytes 1", 0o644, when}}
+	for name, other := range map[string]entry{
+		"content": {"3 bytes 2", 0o644, when}, "mode": {"3 bytes 1", 0o600, when}, "time": {"3 bytes 1", 0o644, when.Add(1)}, "absence": {},
+	} {
+		b := tree{".": a["."], "a": other, "b": a["b"]}
+		if told := a.differences(b, time.Nanosecond); len(told) != 1 {
+			t.Errorf("%s: it says %q", name, told)
+		}
+	}
+	b := tree{".": a["."], "a": {"3 bytes 1", 0o644, when.Truncate(time.Second)}, "b": a["b"]}
+	if told := slices.Concat(a.differences(a, time.Nanosecond), a.differences(b, time.Second)); len(told) != 0 {
+		t.Errorf("they are the same, and it says %q", told)
+	}
+}

@@ -43,7 +43,7 @@ func (s *soak) judge(j *job) {
 		s.FailNow() // its files are evidence, and what comes after adds nothing
 	}
 	s.ended, s.attempts = s.ended+1, s.attempts+found.Attempts
-	s.outcomes[fmt.Sprintf("%s: %s", outcome, j.kind)]++
+	s.outcomes[fmt.Sprintf("%s: %s → %s %s", outcome, j.SourcePortal, j.DestinationPortal, j.Strategy)]++
 	for _, path := range []string{filepath.Dir(j.sourcePath(s)), j.destinationPath(s)} {
 		must(s.T, os.RemoveAll(path))
 	}

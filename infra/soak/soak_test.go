@@ -94,8 +94,8 @@ func (s *soak) settle() {
 // summary is how often which kind of job ended how.
 func (s *soak) summary() string {
 	var lines []string
-	for _, kind := range slices.Sorted(maps.Keys(s.outcomes)) {
-		lines = append(lines, fmt.Sprintf("%4d × %s", s.outcomes[kind], kind))
+	for _, outcome := range slices.Sorted(maps.Keys(s.outcomes)) {
+		lines = append(lines, fmt.Sprintf("%4d × %s", s.outcomes[outcome], outcome))
 	}
 	to, from := s.link.Traffic()
 	_, connections := s.link.Connections()

@@ -127,13 +127,17 @@ func digestOf(path string) (string, error) {
 	return fmt.Sprintf("%d bytes %016x", size, h.Sum64()), err
 }
 
-// files is how many there are, and how many bytes they have.
+// files is how many there are, links among them, and how many bytes they have.
 func (t tree) files() (n, bytes int64) {
 	for _, e := range t {
+		if e.mode.IsDir() {
+			continue
+		}
+		n++
 		if e.mode.IsRegular() {
 			var size int64
-			_, _ = fmt.Sscan(e.is, &size)
-			n, bytes = n+1, bytes+size
+			_, _ = fmt.Sscan(e.is, &size) // which its digest begins with
+			bytes += size
 		}
 	}
 	return n, bytes
