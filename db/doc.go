@@ -12,5 +12,5 @@
 //	                                        └─► write, commit
 //
 // The lock comes first and the token is read by a second statement, with a snapshot taken after the lock was granted: a
-// takeover that was in flight is thus always seen. Lock order is jobs, then river_job.
+// takeover that was in flight is thus always seen. Lock order is portals, then jobs, then river_job.
 package db

@@ -83,7 +83,18 @@ func TestTheDatabaseRefusesNonsense(t *testing.T) {
 		"INSERT INTO portals (name, kind, root_path) VALUES ('a', 'ftp', '/a')",
 		"INSERT INTO portals (name, kind, root_path) VALUES ('a', 'local', 'a')",
 		"INSERT INTO portals (name, kind, root_path, port) VALUES ('a', 'local', '/a', 65536)",
-		"INSERT INTO portals (name, kind, root_path, host, username) VALUES ('a', 'sftp', '/a', 'h', 'u')", // no host key
+		"INSERT INTO portals (name, kind, root_path, host, port, username) VALUES ('a', 'sftp', '/a', 'h', 22, 'u')",      // no host key
+		"INSERT INTO portals (name, kind, root_path, host, username, host_key) VALUES ('a', 'sftp', '/a', 'h', 'u', 'k')", // no port
+		"INSERT INTO portals (name, kind, root_path) VALUES ('12', 'local', '/a')",                                        // an id
+		"INSERT INTO portals (name, kind, root_path, host) VALUES ('a', 'local', '/a', 'h')",
+		"INSERT INTO portals (name, kind, root_path, send_agent) VALUES ('a', 'local', '/a', true)",
+		"INSERT INTO portals (name, kind, root_path, worker_label) VALUES ('a', 'local', '/a', 'Lab')",
+		"INSERT INTO portals (name, kind, root_path, max_connections) VALUES ('a', 'local', '/a', 33)",
+		"INSERT INTO portals (name, kind, root_path, zip_threshold_files) VALUES ('a', 'local', '/a', -1)",
+		"INSERT INTO portals (name, kind, root_path, host, port, username, host_key, agent_path) VALUES ('a', 'sftp', '/a', 'h', 22, 'u', 'k', 'ketter')",
+		"INSERT INTO portals (name, kind, root_path, host, port, username, host_key, credential) VALUES ('a', 'sftp', '/a', 'h', 22, 'u', 'k', 'c')", // of no kind
+		"INSERT INTO portals (name, kind, root_path, host, port, username, host_key, credential_kind) VALUES ('a', 'sftp', '/a', 'h', 22, 'u', 'k', 'key')",
+		"UPDATE jobs SET source_portal = 7 WHERE id = %[1]d", // without its name
 	} {
 		if _, err := store.Pool().Exec(t.Context(), fmt.Sprintf(sql+" -- %[1]d %[2]d", id, pending)); !refused(err) {
 			t.Errorf("%s: %v", sql, err)
@@ -97,7 +108,7 @@ func TestTheDatabaseTakesWhatTheCodeKnows(t *testing.T) {
 	store, _ := testdb.New(t)
 	id := create(t, store, transfer.Copy)
 	for i, kind := range []transfer.EventKind{
-		transfer.EventCreated, transfer.EventStarted, transfer.EventStrategyDecision, transfer.EventArchiveCreated,
+		transfer.EventCreated, transfer.EventStarted, transfer.EventConnected, transfer.EventStrategyDecision, transfer.EventArchiveCreated,
 		transfer.EventArchiveSent, transfer.EventArchiveExtracted, transfer.EventCleanedUp, transfer.EventVerified,
 		transfer.EventPublished, transfer.EventSourceRemoved, transfer.EventFinished, transfer.EventError,
 		transfer.EventRetryScheduled, transfer.EventRecovered, transfer.EventCancelRequested, transfer.EventCancelled,

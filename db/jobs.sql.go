@@ -13,19 +13,25 @@ import (
 )
 
 const createJob = `-- name: CreateJob :one
-INSERT INTO jobs (mode, source_path, destination_path, requested_strategy, verify, queue, priority)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-RETURNING id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at
+INSERT INTO jobs (mode, source_path, destination_path, requested_strategy, verify, queue, priority,
+                  source_portal, source_portal_name, destination_portal, destination_portal_name)
+VALUES ($1, $2, $3, $4, $5, $6, $7,
+        $8, $9, $10, $11)
+RETURNING id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name
 `
 
 type CreateJobParams struct {
-	Mode              transfer.Mode
-	SourcePath        string
-	DestinationPath   string
-	RequestedStrategy transfer.Strategy
-	Verify            transfer.Verify
-	Queue             string
-	Priority          int16
+	Mode                  transfer.Mode
+	SourcePath            string
+	DestinationPath       string
+	RequestedStrategy     transfer.Strategy
+	Verify                transfer.Verify
+	Queue                 string
+	Priority              int16
+	SourcePortal          *int64
+	SourcePortalName      *string
+	DestinationPortal     *int64
+	DestinationPortalName *string
 }
 
 func (q *Queries) CreateJob(ctx context.Context, arg CreateJobParams) (Job, error) {
@@ -37,6 +43,10 @@ func (q *Queries) CreateJob(ctx context.Context, arg CreateJobParams) (Job, erro
 		arg.Verify,
 		arg.Queue,
 		arg.Priority,
+		arg.SourcePortal,
+		arg.SourcePortalName,
+		arg.DestinationPortal,
+		arg.DestinationPortalName,
 	)
 	var i Job
 	err := row.Scan(
@@ -70,12 +80,14 @@ func (q *Queries) CreateJob(ctx context.Context, arg CreateJobParams) (Job, erro
 		&i.Priority,
 		&i.Takeovers,
 		&i.QueuedAt,
+		&i.SourcePortalName,
+		&i.DestinationPortalName,
 	)
 	return i, err
 }
 
 const getJob = `-- name: GetJob :one
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at FROM jobs WHERE id = $1
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name FROM jobs WHERE id = $1
 `
 
 func (q *Queries) GetJob(ctx context.Context, id int64) (Job, error) {
@@ -112,6 +124,8 @@ func (q *Queries) GetJob(ctx context.Context, id int64) (Job, error) {
 		&i.Priority,
 		&i.Takeovers,
 		&i.QueuedAt,
+		&i.SourcePortalName,
+		&i.DestinationPortalName,
 	)
 	return i, err
 }
@@ -149,7 +163,7 @@ func (q *Queries) Installation(ctx context.Context) (string, error) {
 }
 
 const listJobs = `-- name: ListJobs :many
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at FROM jobs WHERE id < $1 ORDER BY id DESC LIMIT $2
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name FROM jobs WHERE id < $1 ORDER BY id DESC LIMIT $2
 `
 
 type ListJobsParams struct {
@@ -198,6 +212,8 @@ func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]Job, erro
 			&i.Priority,
 			&i.Takeovers,
 			&i.QueuedAt,
+			&i.SourcePortalName,
+			&i.DestinationPortalName,
 		); err != nil {
 			return nil, err
 		}
@@ -210,7 +226,7 @@ func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]Job, erro
 }
 
 const listJobsOf = `-- name: ListJobsOf :many
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at FROM jobs WHERE id = ANY(ARRAY(
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name FROM jobs WHERE id = ANY(ARRAY(
     SELECT newest.id
     FROM unnest($1::text[]) AS a(status), unnest($2::text[]) AS b(mode), unnest($3::text[]) AS c(strategy),
         LATERAL (
@@ -282,6 +298,8 @@ func (q *Queries) ListJobsOf(ctx context.Context, arg ListJobsOfParams) ([]Job, 
 			&i.Priority,
 			&i.Takeovers,
 			&i.QueuedAt,
+			&i.SourcePortalName,
+			&i.DestinationPortalName,
 		); err != nil {
 			return nil, err
 		}

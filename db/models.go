@@ -13,36 +13,38 @@ import (
 )
 
 type Job struct {
-	ID                int64
-	Mode              transfer.Mode
-	Status            transfer.Status
-	SourcePath        string
-	DestinationPath   string
-	SourcePortal      *int64
-	DestinationPortal *int64
-	RequestedStrategy transfer.Strategy
-	Verify            transfer.Verify
-	Strategy          *transfer.Strategy
-	Method            *transfer.Method
-	FilesCopied       int64
-	BytesCopied       int64
-	Attempts          int32
-	RiverJobID        *int64
-	EventSeq          int64
-	PublishIntent     json.RawMessage
-	CancelRequestedAt *time.Time
-	CreatedAt         time.Time
-	UpdatedAt         time.Time
-	StartedAt         *time.Time
-	FinishedAt        *time.Time
-	ErrorCode         *failure.Code
-	ErrorMessage      *string
-	ErrorPath         *string
-	ErrorHint         *string
-	Queue             string
-	Priority          int16
-	Takeovers         int32
-	QueuedAt          time.Time
+	ID                    int64
+	Mode                  transfer.Mode
+	Status                transfer.Status
+	SourcePath            string
+	DestinationPath       string
+	SourcePortal          *int64
+	DestinationPortal     *int64
+	RequestedStrategy     transfer.Strategy
+	Verify                transfer.Verify
+	Strategy              *transfer.Strategy
+	Method                *transfer.Method
+	FilesCopied           int64
+	BytesCopied           int64
+	Attempts              int32
+	RiverJobID            *int64
+	EventSeq              int64
+	PublishIntent         json.RawMessage
+	CancelRequestedAt     *time.Time
+	CreatedAt             time.Time
+	UpdatedAt             time.Time
+	StartedAt             *time.Time
+	FinishedAt            *time.Time
+	ErrorCode             *failure.Code
+	ErrorMessage          *string
+	ErrorPath             *string
+	ErrorHint             *string
+	Queue                 string
+	Priority              int16
+	Takeovers             int32
+	QueuedAt              time.Time
+	SourcePortalName      *string
+	DestinationPortalName *string
 }
 
 type JobEvent struct {
@@ -52,4 +54,25 @@ type JobEvent struct {
 	Message   string
 	Payload   json.RawMessage
 	CreatedAt time.Time
+}
+
+type Portal struct {
+	ID                       int64
+	Name                     string
+	Kind                     transfer.PortalKind
+	RootPath                 string
+	Host                     *string
+	Port                     *int32
+	Username                 *string
+	HostKey                  *string
+	Credential               []byte
+	CreatedAt                time.Time
+	UpdatedAt                time.Time
+	CredentialKind           transfer.CredentialKind
+	WorkerLabel              *string
+	ZipThresholdFiles        *int64
+	ZipThresholdAvgSizeBytes *int64
+	MaxConnections           int32
+	AgentPath                *string
+	SendAgent                bool
 }

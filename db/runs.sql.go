@@ -31,7 +31,7 @@ const claimJob = `-- name: ClaimJob :one
 UPDATE jobs
 SET status = 'running', started_at = now(), attempts = attempts + 1
 WHERE id = $1 AND status = 'pending' AND river_job_id = $2
-RETURNING id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at
+RETURNING id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name
 `
 
 type ClaimJobParams struct {
@@ -74,6 +74,8 @@ func (q *Queries) ClaimJob(ctx context.Context, arg ClaimJobParams) (Job, error)
 		&i.Priority,
 		&i.Takeovers,
 		&i.QueuedAt,
+		&i.SourcePortalName,
+		&i.DestinationPortalName,
 	)
 	return i, err
 }
@@ -184,7 +186,7 @@ func (q *Queries) FailJob(ctx context.Context, arg FailJobParams) (int64, error)
 }
 
 const lockJob = `-- name: LockJob :one
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at FROM jobs WHERE id = $1 FOR UPDATE
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name FROM jobs WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockJob(ctx context.Context, id int64) (Job, error) {
@@ -221,12 +223,14 @@ func (q *Queries) LockJob(ctx context.Context, id int64) (Job, error) {
 		&i.Priority,
 		&i.Takeovers,
 		&i.QueuedAt,
+		&i.SourcePortalName,
+		&i.DestinationPortalName,
 	)
 	return i, err
 }
 
 const lockJobUnlessBusy = `-- name: LockJobUnlessBusy :one
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at FROM jobs WHERE id = $1 FOR UPDATE SKIP LOCKED
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name FROM jobs WHERE id = $1 FOR UPDATE SKIP LOCKED
 `
 
 func (q *Queries) LockJobUnlessBusy(ctx context.Context, id int64) (Job, error) {
@@ -263,6 +267,8 @@ func (q *Queries) LockJobUnlessBusy(ctx context.Context, id int64) (Job, error) 
 		&i.Priority,
 		&i.Takeovers,
 		&i.QueuedAt,
+		&i.SourcePortalName,
+		&i.DestinationPortalName,
 	)
 	return i, err
 }
@@ -297,7 +303,7 @@ func (q *Queries) ReleaseJob(ctx context.Context, arg ReleaseJobParams) (int64, 
 }
 
 const removingSources = `-- name: RemovingSources :many
-SELECT j.id, j.source_path, j.destination_path FROM job_runs r JOIN jobs j ON j.id = r.job_id
+SELECT j.id, j.source_path, j.destination_path, j.source_portal FROM job_runs r JOIN jobs j ON j.id = r.job_id
 WHERE j.status = 'running' AND j.mode = 'move' AND j.publish_intent IS NOT NULL AND j.id <> $1
 `
 
@@ -305,6 +311,7 @@ type RemovingSourcesRow struct {
 	ID              int64
 	SourcePath      string
 	DestinationPath string
+	SourcePortal    *int64
 }
 
 // RemovingSources are the sources of running moves that have published, or are about to: they are being removed.
@@ -317,7 +324,12 @@ func (q *Queries) RemovingSources(ctx context.Context, id int64) ([]RemovingSour
 	var items []RemovingSourcesRow
 	for rows.Next() {
 		var i RemovingSourcesRow
-		if err := rows.Scan(&i.ID, &i.SourcePath, &i.DestinationPath); err != nil {
+		if err := rows.Scan(
+			&i.ID,
+			&i.SourcePath,
+			&i.DestinationPath,
+			&i.SourcePortal,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -416,14 +428,19 @@ func (q *Queries) RequestCancel(ctx context.Context, id int64) error {
 
 const retryJob = `-- name: RetryJob :execrows
 UPDATE jobs
-SET status = 'pending', attempts = 0, takeovers = 0, queued_at = now(), finished_at = NULL, cancel_requested_at = NULL,
+SET status = 'pending', queue = $1, attempts = 0, takeovers = 0, queued_at = now(), finished_at = NULL, cancel_requested_at = NULL,
     files_copied = 0, bytes_copied = 0, error_code = NULL, error_message = NULL, error_path = NULL, error_hint = NULL
-WHERE id = $1 AND status IN ('failed', 'cancelled')
+WHERE id = $2 AND status IN ('failed', 'cancelled')
 `
 
-// RetryJob queues an ended job again, as if it were new; what its runs have recorded for recognising a publish stays.
-func (q *Queries) RetryJob(ctx context.Context, id int64) (int64, error) {
-	result, err := q.db.Exec(ctx, retryJob, id)
+type RetryJobParams struct {
+	Queue string
+	ID    int64
+}
+
+// RetryJob queues an ended job again, as if it were new, where it can run by now; what its runs have recorded for recognising a publish stays.
+func (q *Queries) RetryJob(ctx context.Context, arg RetryJobParams) (int64, error) {
+	result, err := q.db.Exec(ctx, retryJob, arg.Queue, arg.ID)
 	if err != nil {
 		return 0, err
 	}

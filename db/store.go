@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// ErrNotFound is returned where a job does not exist.
+// ErrNotFound is returned where a job or a portal does not exist.
 var ErrNotFound = errors.New("not found")
 
 // ErrRunLost is returned to a run whose token no longer holds: another worker has the job, or it ended. Nothing was

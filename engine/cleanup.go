@@ -41,15 +41,20 @@ func (e *Engine) Sweep(ctx context.Context, spec transfer.Spec, succeeded bool) 
 	if err := validate(spec); err != nil {
 		return "", err
 	}
-	left, err := e.sweepDestination(ctx, spec, succeeded)
+	sides, err := e.open(ctx, transfer.Spec{DestinationPortal: spec.DestinationPortal})
+	if err != nil {
+		return "", err
+	}
+	defer sides.close()
+	left, err := e.sweepDestination(ctx, sides, spec, succeeded)
 	if err != nil || e.tmpDir == "" {
 		return left, err
 	}
 	return left, e.sweepTmp(ctx, spec.Run)
 }
 
-func (e *Engine) sweepDestination(ctx context.Context, spec transfer.Spec, succeeded bool) (left Left, err error) {
-	place, err := e.roots.Locate(spec.Destination)
+func (e *Engine) sweepDestination(ctx context.Context, sides *sides, spec transfer.Spec, succeeded bool) (left Left, err error) {
+	place, err := sides.destination.Locate(spec.Destination)
 	if err != nil {
 		return "", failure.AtDestination("find", spec.Destination, err)
 	}
@@ -57,7 +62,7 @@ func (e *Engine) sweepDestination(ctx context.Context, spec transfer.Spec, succe
 	if len(place.Missing) > 0 {
 		return LeftUnseen, nil
 	}
-	s := site{spec: spec, place: place}
+	s := site{spec: spec, sides: sides, place: place}
 	place.Dir = e.decorate.destination(place.Dir)
 	if err := s.look(); err != nil {
 		return "", err

@@ -16,6 +16,11 @@ func (fileByFile) method() transfer.Method { return transfer.Copied }
 func (fileByFile) build(ctx context.Context, r *run, sink *manifest.Writer) error {
 	r.watch.begin(transfer.Copying, r.plan.Files, r.plan.Bytes)
 	r.watch.skip(r.earlier.done())
+	return direct.Copy(ctx, r.source, r.stage.Data(), r.directly(sink))
+}
+
+// directly is how files are copied.
+func (r *run) directly(sink *manifest.Writer) direct.Options {
 	options := direct.Options{
 		Parallel: r.parallel,
 		Hash:     r.spec.Verify == transfer.Checksum,
@@ -28,5 +33,5 @@ func (fileByFile) build(ctx context.Context, r *run, sink *manifest.Writer) erro
 	if r.earlier != nil {
 		options.Earlier = r.earlier
 	}
-	return direct.Copy(ctx, r.source, r.stage.Data(), options)
+	return options
 }

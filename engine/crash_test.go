@@ -20,7 +20,7 @@ func TestACrashAtAnyMomentIsMendedByTheNextRun(t *testing.T) {
 		for _, mode := range modes {
 			t.Run(string(mode)+" "+string(strategy), func(t *testing.T) {
 				t.Parallel()
-				for n := int64(1); crashAt(t, mode, strategy, n); n++ {
+				for n := int64(1); crashAt(t, near, mode, strategy, n); n++ {
 				}
 			})
 		}
@@ -28,9 +28,10 @@ func TestACrashAtAnyMomentIsMendedByTheNextRun(t *testing.T) {
 }
 
 // crashAt reports false when a run had fewer than n operations.
-func crashAt(t *testing.T, mode transfer.Mode, strategy transfer.Strategy, n int64) bool {
+func crashAt(t *testing.T, over network, mode transfer.Mode, strategy transfer.Strategy, n int64) bool {
 	t.Helper()
 	b := setup(t, func(o *Options) { o.Parallel = 1 })
+	b.goOver(over)
 	b.small()
 	want := b.snapshot(filepath.Join(b.from, "folder"))
 	var seen atomic.Int64

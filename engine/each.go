@@ -25,6 +25,12 @@ type worker interface {
 	close()
 }
 
+// batcher is a worker that would rather see several records first.
+type batcher interface {
+	// some does what it can of records at once, and returns those that are left to be done one by one.
+	some(records []numbered) ([]numbered, error)
+}
+
 // each lets workers do something with every record of a manifest, in no particular order. An error of reading it is
 // returned as it is, once all that came before it is done.
 func each(ctx context.Context, parallel int, records *manifest.Reader, hire func(ctx context.Context) worker) error {
@@ -54,7 +60,12 @@ func each(ctx context.Context, parallel int, records *manifest.Reader, hire func
 	return ended
 }
 
-func all(ctx context.Context, w worker, records []numbered) error {
+func all(ctx context.Context, w worker, records []numbered) (err error) {
+	if b, ok := w.(batcher); ok {
+		if records, err = b.some(records); err != nil {
+			return err
+		}
+	}
 	for _, record := range records {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -10,7 +10,6 @@ import (
 	"github.com/ketter/ketter/engine/direct"
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/local"
-	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/planner"
 	"github.com/ketter/ketter/engine/transfer"
 )
@@ -21,6 +20,8 @@ type Options struct {
 	AllowedRoots []string
 	// TmpDir is where archives are made before they are sent; when empty they are made in the destination's staging.
 	TmpDir string
+	// Portals reaches what is not on this machine; nil where nothing is.
+	Portals Portals
 	// Policy is when a folder is packed; the zero value stands for planner.DefaultPolicy.
 	Policy planner.Policy
 	// Parallel is how many files are in flight at once; 0 derives it from the cores and the storages' latency.
@@ -30,6 +31,7 @@ type Options struct {
 // Engine runs transfers. It holds no state of its own and may be used by several goroutines.
 type Engine struct {
 	roots     local.Roots
+	portals   Portals
 	tmpDir    string
 	policy    planner.Policy
 	parallel  int
@@ -66,7 +68,7 @@ func New(options Options) (*Engine, error) {
 	if options.Policy.ZipThresholdFiles < 0 || options.Policy.ZipThresholdAvgSize < 0 || options.Parallel < 0 {
 		return nil, fmt.Errorf("engine: a threshold or the number of files in flight is negative")
 	}
-	e := &Engine{roots: options.AllowedRoots, tmpDir: options.TmpDir, policy: options.Policy, parallel: options.Parallel,
+	e := &Engine{roots: options.AllowedRoots, portals: options.Portals, tmpDir: options.TmpDir, policy: options.Policy, parallel: options.Parallel,
 		noteEvery: noteEvery, partEvery: direct.PartEvery, now: time.Now, decorate: decorators{plain, plain}}
 	if e.parallel == 0 {
 		e.parallel, e.paced = 2*runtime.GOMAXPROCS(0), true
@@ -80,7 +82,7 @@ const noteEvery = 30 * time.Second
 // Plan looks at the source and decides how it is transferred. It fails on whatever can be known before anything is
 // written. For a job that was published by an earlier run it makes the plan of that run, without looking at the source.
 func (e *Engine) Plan(ctx context.Context, spec transfer.Spec) (planner.Plan, error) {
-	s, err := e.survey(spec)
+	s, err := e.survey(ctx, spec)
 	if err != nil {
 		return planner.Plan{}, err
 	}
@@ -89,18 +91,19 @@ func (e *Engine) Plan(ctx context.Context, spec transfer.Spec) (planner.Plan, er
 		return resumed(spec, *s.published), nil
 	}
 	source := planner.Source{Root: *s.source, Parallel: e.inFlight(s.source.Dir())}
-	if source.Avoid, err = s.place.Dir.Info(); err != nil { // or of the folder that it will be made in
-		return planner.Plan{}, failure.AtDestination("stat", spec.Destination, err)
+	to, from := holds(s.place.Dir), s.source.Dir().Capabilities()
+	if endpoint.OneRealm(s.place.Dir, s.source.Dir()) {
+		source.Avoid = &s.place.Info // or of the folder that it will be made in
 	}
-	source.Lacks = s.place.Dir.Capabilities().Lacks(s.source.Dir().Capabilities())
-	return planner.DecideStrategy(ctx, &source, spec, e.policy)
+	source.Lacks = to.Lacks(from)
+	return planner.DecideStrategy(ctx, &source, spec, s.sides.policy(e.policy))
 }
 
 func resumed(spec transfer.Spec, intent transfer.Intent) planner.Plan {
 	plan := planner.Plan{Spec: spec, Strategy: transfer.Direct, Forced: spec.Forced(),
 		Reason: "an earlier run of this job has published " + path.Base(spec.Source) + " already.",
 		Files:  intent.Files, Bytes: intent.Bytes}
-	if intent.Method == transfer.Archive {
+	if intent.Method == transfer.Archive || intent.Method == transfer.Stream {
 		plan.Strategy = transfer.ZipFirst
 	}
 	if plan.Files > 0 {
@@ -114,7 +117,8 @@ func (e *Engine) RunTransfer(ctx context.Context, plan planner.Plan, obs transfe
 	return e.run(ctx, plan, obs, fileByFile{})
 }
 
-// RunTransferZipFirst packs the source into one archive, sends that and unpacks it at the destination.
+// RunTransferZipFirst packs the source into one archive, sends that and unpacks it at the destination; over a network it
+// packs and unpacks on the fly.
 func (e *Engine) RunTransferZipFirst(ctx context.Context, plan planner.Plan, obs transfer.Observer) (transfer.Result, error) {
 	return e.run(ctx, plan, obs, byArchive{})
 }

@@ -55,7 +55,7 @@ func TestAnyFailureLeavesSourceOrDestinationComplete(t *testing.T) {
 	eachWay(t, func(t *testing.T, mode transfer.Mode, strategy transfer.Strategy) {
 		for _, side := range []string{"source", "destination"} {
 			for _, syncWhole := range []bool{true, false} {
-				for n := int64(1); failOnce(t, mode, strategy, side, syncWhole, n); n++ {
+				for n := int64(1); failOnce(t, near, mode, strategy, side, syncWhole, n); n++ {
 				}
 			}
 		}
@@ -63,9 +63,10 @@ func TestAnyFailureLeavesSourceOrDestinationComplete(t *testing.T) {
 }
 
 // failOnce reports false when a run had fewer than n operations.
-func failOnce(t *testing.T, mode transfer.Mode, strategy transfer.Strategy, side string, syncWhole bool, n int64) bool {
+func failOnce(t *testing.T, over network, mode transfer.Mode, strategy transfer.Strategy, side string, syncWhole bool, n int64) bool {
 	t.Helper()
 	b := setup(t, func(o *Options) { o.Parallel = 1 })
+	b.goOver(over)
 	b.small()
 	b.write("to/theirs", "keep")
 	want := b.snapshot(filepath.Join(b.from, "folder"))

@@ -20,7 +20,7 @@ func (e *Engine) inFlight(dirs ...endpoint.Dir) int {
 		return e.parallel
 	}
 	for _, dir := range dirs {
-		if e.isSlow(dir) {
+		if dir.Capabilities().Far || e.isSlow(dir) {
 			return max(e.parallel, manyInFlight)
 		}
 	}

@@ -32,10 +32,13 @@ func (r *run) publish(ctx context.Context, parents *staging.Parents) error {
 	}
 	r.published = true
 	r.watch.count(r.end.Files, r.end.Bytes)
-	if err := r.finishTop(manifest.Of(r.source.Name, r.source.Info)); err != nil {
+	err = inTurn(r.holds.Far,
+		func() error { return r.finishTop(manifest.Of(r.source.Name, r.source.Info)) },
+		func() error { return failure.AtDestination("sync", r.spec.Destination, parents.Sync()) })
+	if err != nil {
 		return err
 	}
-	return r.tellPublished(ctx, parents, intent, r.fallbacks(inSteps))
+	return r.tellPublished(ctx, intent, r.fallbacks(inSteps))
 }
 
 // fallbacks tells what the storage could not do, and what was done instead.
@@ -94,21 +97,21 @@ func (r *run) finishTop(top manifest.Record) error {
 		return failure.AtDestination("open", final, err)
 	}
 	defer folder.Close()
-	if r.holds.Modes {
-		if err := r.destination.SetMode(name, top.Mode); err != nil {
-			return failure.AtDestination("set mode", final, err)
+	err = inTurn(r.holds.Far, func() error {
+		if !r.holds.Modes {
+			return nil
 		}
-	}
-	if err := r.destination.SetModTime(name, top.ModAt); err != nil {
-		return failure.AtDestination("set time", final, err)
+		return failure.AtDestination("set mode", final, r.destination.SetMode(name, top.Mode))
+	}, func() error {
+		return failure.AtDestination("set time", final, r.destination.SetModTime(name, top.ModAt))
+	})
+	if err != nil {
+		return err
 	}
 	return failure.AtDestination("sync", final, folder.Sync())
 }
 
-func (r *run) tellPublished(ctx context.Context, parents *staging.Parents, intent transfer.Intent, fallbacks []string) error {
-	if err := parents.Sync(); err != nil {
-		return failure.AtDestination("sync", r.spec.Destination, err)
-	}
+func (r *run) tellPublished(ctx context.Context, intent transfer.Intent, fallbacks []string) error {
 	figures := publishedFigures(intent)
 	message := fmt.Sprintf("Published %s (%s).", intent.Path, intent.Method)
 	if len(fallbacks) > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"sync"
@@ -19,7 +20,7 @@ import (
 
 // removeSource ends a move: it removes from the source what the manifest lists and what is still as it was read, and
 // nothing else. What is gone already is fine, so that it may be begun again.
-func (r *run) removeSource(ctx context.Context, open func() (endpoint.Reader, error)) error {
+func (r *run) removeSource(ctx context.Context, open func() (io.ReadCloser, error)) error {
 	began := r.engine.now()
 	r.watch.begin(transfer.Removing, r.end.Files, r.end.Bytes)
 	rm := &removal{run: r}
@@ -64,7 +65,7 @@ type removal struct {
 	why error // the first error that kept something
 }
 
-func (rm *removal) pass(ctx context.Context, open func() (endpoint.Reader, error), folders bool, parallel int) error {
+func (rm *removal) pass(ctx context.Context, open func() (io.ReadCloser, error), folders bool, parallel int) error {
 	file, err := open()
 	if err != nil {
 		return failure.AtDestination("open manifest", rm.destination.Path(), err)

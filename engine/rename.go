@@ -49,7 +49,10 @@ func (r *run) rename(ctx context.Context, parents *staging.Parents) (bool, error
 	if err := r.source.Parent.Sync(); err != nil {
 		return true, failure.AtSource("sync", path.Dir(r.spec.Source), err)
 	}
-	return true, r.tellPublished(ctx, parents, intent, nil)
+	if err := parents.Sync(); err != nil {
+		return true, failure.AtDestination("sync", r.spec.Destination, err)
+	}
+	return true, r.tellPublished(ctx, intent, nil)
 }
 
 // onlyByCopy reports whether a rename failed in a way that a copy may not.

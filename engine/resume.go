@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/failure"
@@ -39,7 +40,7 @@ func (r *run) resume(ctx context.Context, s *site) (transfer.Result, error) {
 	if err := r.stillInPlace(); err != nil { // the proof may have taken long
 		return result, err
 	}
-	return result, r.removeSource(ctx, func() (endpoint.Reader, error) {
+	return result, r.removeSource(ctx, func() (io.ReadCloser, error) {
 		return staging.Manifest(r.destination, s.by.Name)
 	})
 }
@@ -47,7 +48,7 @@ func (r *run) resume(ctx context.Context, s *site) (transfer.Result, error) {
 // stillThere proves once more that the final name is what the earlier run published: since then anybody may have altered it,
 // or put something else in its place, which may even have got its inode number.
 func (r *run) stillThere(ctx context.Context, by *staging.Leaving) error {
-	err := r.prove(ctx, r.destination, func() (endpoint.Reader, error) { return staging.Manifest(r.destination, by.Name) })
+	err := r.prove(ctx, r.destination, func() (io.ReadCloser, error) { return staging.Manifest(r.destination, by.Name) })
 	if failure.CodeOf(err) != failure.VerifyMismatch {
 		return err
 	}
@@ -67,7 +68,8 @@ func (r *run) stillThere(ctx context.Context, by *staging.Leaving) error {
 
 // unlinkRenamed ends a rename that was done in steps and cut short: the file has both names still.
 func (r *run) unlinkRenamed(intent transfer.Intent) error {
-	if info := r.source.Info; info.Type != endpoint.File || info.Inode != intent.Inode || info.Device != intent.Device {
+	info := r.source.Info
+	if info.Type != endpoint.File || info.Inode == 0 || info.Inode != intent.Inode || info.Device != intent.Device {
 		return nil // something else by now
 	}
 	if err := r.source.Parent.Remove(r.source.Name); err != nil {
@@ -79,7 +81,6 @@ func (r *run) unlinkRenamed(intent transfer.Intent) error {
 // finishPublish does again what may have been left undone: the top folder's mode and time, and making it durable.
 func (r *run) finishPublish(ctx context.Context, intent transfer.Intent, by *staging.Leaving) error {
 	if by != nil {
-		r.holds = r.destination.Capabilities()
 		if err := r.finishTop(by.Summary.Last); err != nil {
 			return err
 		}

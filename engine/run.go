@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,7 @@ type builder interface {
 // run is one transfer under way.
 type run struct {
 	engine      *Engine
+	sides       *sides
 	spec        transfer.Spec
 	plan        planner.Plan
 	watch       *watch
@@ -41,13 +43,14 @@ type run struct {
 	keep      staging.Keep
 	earlier   *earlier     // nil when no earlier run has left anything
 	end       manifest.End // of the manifest, once staged
+	spool     *spool       // of the manifest; nil where reading it again costs little
 	published bool         // from here on the destination stays
 	unsynced  atomic.Bool  // a sync failed: what was written before may be lost, and a later one won't say so
 }
 
 func (e *Engine) run(ctx context.Context, plan planner.Plan, obs transfer.Observer, b builder) (transfer.Result, error) {
 	began := e.now()
-	w := startWatch(obs, plan, b.method(), e.now)
+	w := startWatch(obs, e.now)
 	defer w.stop()
 	result, err := e.runOnce(ctx, plan, w, b)
 	if errors.Is(err, staging.ErrPublished) { // by an earlier run, since this one looked
@@ -58,14 +61,21 @@ func (e *Engine) run(ctx context.Context, plan planner.Plan, obs transfer.Observ
 }
 
 func (e *Engine) runOnce(ctx context.Context, plan planner.Plan, w *watch, b builder) (transfer.Result, error) {
-	s, err := e.survey(plan.Spec)
+	s, err := e.survey(ctx, plan.Spec)
 	if err != nil {
 		return transfer.Result{}, err
 	}
 	defer s.close()
-	r := &run{engine: e, spec: plan.Spec, plan: plan, watch: w, builder: b, source: s.source}
+	if err := s.sides.tell(ctx, w); err != nil {
+		return transfer.Result{}, err
+	}
+	r := &run{engine: e, sides: s.sides, spec: plan.Spec, plan: plan, watch: w, builder: b, source: s.source}
+	if err := r.overNetwork(ctx, s); err != nil {
+		return transfer.Result{}, err
+	}
+	w.expect(plan, r.builder.method())
 	if s.published != nil {
-		r.destination = s.place.Dir
+		r.destination, r.holds = s.place.Dir, holds(s.place.Dir)
 		return r.resume(ctx, s)
 	}
 	return r.afresh(ctx, s)
@@ -84,7 +94,7 @@ func (r *run) afresh(ctx context.Context, s *site) (transfer.Result, error) {
 	}
 	defer parents.Close()
 	r.destination = parents.Last()
-	r.holds = r.destination.Capabilities()
+	r.holds = holds(r.destination)
 	r.parallel = r.engine.inFlight(r.source.Dir(), r.destination)
 	result, err := r.transfer(ctx, s, parents)
 	if err != nil && !r.published {
@@ -128,23 +138,36 @@ func (r *run) transfer(ctx context.Context, s *site, parents *staging.Parents) (
 	if err := r.stillInPlace(); err != nil || r.spec.Mode == transfer.Copy {
 		return result, err
 	}
-	return result, r.removeSource(ctx, r.stage.OpenManifest)
+	return result, r.removeSource(ctx, r.openManifest)
+}
+
+// openManifest opens the manifest of what was staged.
+func (r *run) openManifest() (io.ReadCloser, error) {
+	if kept := r.spool.open(); kept != nil {
+		return kept, nil
+	}
+	return r.stage.OpenManifest()
 }
 
 // stillInPlace makes sure that the folder which is open is still the one that the job names: it may have been moved away, or
 // something mounted over it, and then nobody finds there what is told to have arrived. Before the publish the job fails;
 // after it the source of a move stays, too.
 func (r *run) stillInPlace() error {
-	place, err := r.engine.roots.Locate(r.spec.Destination)
-	var there, here endpoint.Info
-	if err == nil {
-		defer place.Dir.Close()
-		there, err = place.Dir.Info()
+	place, err := r.sides.destination.Locate(r.spec.Destination)
+	if failure.CodeOf(err) == failure.PortalUnreachable {
+		return err
 	}
-	if err == nil {
+	if err != nil {
+		return r.notInPlace(err)
+	}
+	defer place.Dir.Close()
+	same := place.Path == r.destination.Path()
+	if !r.holds.Far { // where a folder is known by its path alone
+		var here endpoint.Info
 		here, err = r.destination.Info()
+		same = here.Is(place.Info)
 	}
-	if err == nil && len(place.Missing) == 0 && here.Device == there.Device && here.Inode == there.Inode {
+	if err == nil && same && len(place.Missing) == 0 {
 		return nil
 	}
 	return r.notInPlace(err)
@@ -233,7 +256,13 @@ func (r *run) fill(ctx context.Context) (err error) {
 		return failure.AtDestination("create manifest", path, err)
 	}
 	defer out.Close()
-	sink, err := manifest.NewWriter(out, manifest.Begin{Archive: r.builder.method() == transfer.Archive,
+	method := r.builder.method()
+	var to io.Writer = out
+	if r.holds.Far {
+		r.spool = &spool{Writer: out}
+		to = r.spool
+	}
+	sink, err := manifest.NewWriter(to, manifest.Begin{Archive: method == transfer.Archive, Stream: method == transfer.Stream,
 		SyncEach: !r.holds.SyncWhole, Epoch: r.holds.Epoch})
 	if err != nil {
 		return failure.AtDestination("write manifest", path, err)
@@ -270,10 +299,18 @@ func (r *run) buildAll(ctx context.Context, sink *manifest.Writer) error {
 	return r.earlier.usedUp(ctx, r)
 }
 
+// holds is what a destination can hold. Links that can't be told from copies are none.
+func holds(dir endpoint.Dir) endpoint.Capabilities {
+	c := dir.Capabilities()
+	c.HardLinks = c.HardLinks && c.Realm != ""
+	return c
+}
+
 // keeps is what both sides can hold.
 func (r *run) keeps() staging.Keep {
-	keep := staging.Keep{Modes: r.holds.Modes, Xattrs: r.holds.Xattrs && r.source.Dir().Capabilities().Xattrs,
-		SyncEach: !r.holds.SyncWhole}
+	from := r.source.Dir().Capabilities()
+	keep := staging.Keep{Modes: r.holds.Modes, Xattrs: r.holds.Xattrs && from.Xattrs, SyncEach: !r.holds.SyncWhole,
+		Foreign: from.Far || r.holds.Far}
 	if r.holds.HardLinks {
 		keep.Links = r.stage.Links()
 	}

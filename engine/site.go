@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"path"
@@ -18,6 +19,7 @@ import (
 // site is what a spec names, found and opened, and checked as far as can be without writing.
 type site struct {
 	spec     transfer.Spec
+	sides    *sides
 	source   *tree.Root // nil when it is gone and the job is past its publish
 	place    *endpoint.Place
 	leavings []staging.Leaving // of earlier runs of the job
@@ -28,16 +30,21 @@ type site struct {
 }
 
 // survey opens what spec names. Nothing may be in the way at the final name, except what this very job published.
-func (e *Engine) survey(spec transfer.Spec) (*site, error) {
+func (e *Engine) survey(ctx context.Context, spec transfer.Spec) (*site, error) {
 	if err := validate(spec); err != nil {
 		return nil, err
 	}
-	place, err := e.roots.Locate(spec.Destination)
+	sides, err := e.open(ctx, spec)
 	if err != nil {
+		return nil, err
+	}
+	place, err := sides.destination.Locate(spec.Destination)
+	if err != nil {
+		sides.close()
 		return nil, noPlace(spec, err)
 	}
 	place.Dir = e.decorate.destination(place.Dir)
-	s := &site{spec: spec, place: place}
+	s := &site{spec: spec, sides: sides, place: place}
 	if err := s.complete(e); err != nil {
 		s.close()
 		return nil, err
@@ -57,7 +64,7 @@ func noPlace(spec transfer.Spec, err error) error {
 
 func (s *site) complete(e *Engine) (err error) {
 	var missing error
-	s.source, err = e.openSource(s.spec)
+	s.source, err = e.openSource(s.sides.source, s.spec)
 	if failure.CodeOf(err) == failure.SourceNotFound {
 		missing, err = err, nil
 	}
@@ -70,10 +77,12 @@ func (s *site) complete(e *Engine) (err error) {
 		}
 	}
 	if len(s.place.Missing) == 0 {
-		if err := s.look(); err != nil {
+		var taken final
+		far := s.place.Dir.Capabilities().Far
+		if err := inTurn(far, s.look, func() error { taken = s.atFinal(); return nil }); err != nil {
 			return err
 		}
-		if err := s.safe(); err != nil {
+		if err := s.safe(taken); err != nil {
 			return err
 		}
 	}
@@ -98,26 +107,34 @@ func gone(err error) bool {
 
 // apart refuses a destination that is the source, below it, or where the source already is.
 func (s *site) apart() error {
-	if s.place.Path == s.source.Path || strings.HasPrefix(s.place.Path, s.source.Path+"/") {
+	if s.oneHost() && (s.place.Path == s.source.Path || strings.HasPrefix(s.place.Path, s.source.Path+"/")) {
 		return failure.New(failure.DestinationInsideSource, s.spec.Destination,
 			"The destination lies inside the source: "+s.spec.Destination)
 	}
 	if s.source.Parent == nil || len(s.place.Missing) > 0 {
 		return nil
 	}
-	here, err := s.place.Dir.Info()
-	if err != nil {
-		return failure.AtDestination("stat", s.spec.Destination, err)
+	same := false
+	if endpoint.OneRealm(s.place.Dir, s.source.Parent) {
+		there, err := s.source.Parent.Info()
+		if err != nil {
+			return failure.AtSource("stat", path.Dir(s.spec.Source), err)
+		}
+		same = there.Is(s.place.Info)
 	}
-	there, err := s.source.Parent.Info()
-	if err != nil {
-		return failure.AtSource("stat", path.Dir(s.spec.Source), err)
-	}
-	if here.Device == there.Device && here.Inode == there.Inode {
+	if same || s.oneHost() && s.place.Path == path.Dir(s.source.Path) {
 		return failure.New(failure.SourceInsideDestination, s.spec.Source,
 			"The source already lies in the destination: "+s.spec.Source)
 	}
 	return nil
+}
+
+// oneHost reports whether paths of both sides mean the same.
+func (s *site) oneHost() bool {
+	if s.spec.SourcePortal == s.spec.DestinationPortal {
+		return true
+	}
+	return endpoint.OneRealm(s.place.Dir, s.source.Dir())
 }
 
 // look finds what earlier runs of the job have left.
@@ -133,19 +150,29 @@ func (s *site) look() error {
 	return failure.AtDestination("look for earlier runs", s.spec.Destination, err)
 }
 
+// final is what has the final name.
+type final struct {
+	info endpoint.Info
+	err  error
+}
+
+func (s *site) atFinal() (f final) {
+	f.info, f.err = s.place.Dir.Lstat(path.Base(s.spec.Source))
+	return f
+}
+
 // safe is safe mode: whatever has the final name stays, even a dangling link.
-func (s *site) safe() error {
-	info, err := s.place.Dir.Lstat(path.Base(s.spec.Source))
-	if errors.Is(err, fs.ErrNotExist) {
+func (s *site) safe(taken final) (err error) {
+	if errors.Is(taken.err, fs.ErrNotExist) {
 		return s.notTakenAway()
 	}
-	if err != nil {
-		return failure.AtDestination("stat", s.spec.FinalPath(), err)
+	if taken.err != nil {
+		return failure.AtDestination("stat", s.spec.FinalPath(), taken.err)
 	}
-	if s.recognise(info) {
+	if s.recognise(taken.info) {
 		return nil
 	}
-	if s.halfway, err = s.publishedHalfway(info); err != nil || s.halfway {
+	if s.halfway, err = s.publishedHalfway(taken.info); err != nil || s.halfway {
 		return err
 	}
 	return destinationExists(s.spec)
@@ -163,13 +190,20 @@ func (s *site) recognise(info endpoint.Info) bool {
 			return true
 		}
 	}
-	intent := s.spec.Intent
-	if intent == nil || intent.Inode != info.Inode || s.spec.Mode != transfer.Move ||
-		intent.Method == transfer.Rename && intent.Device != info.Device {
+	if s.spec.Intent == nil || s.spec.Mode != transfer.Move || !s.meant(*s.spec.Intent, info) {
 		return false
 	}
-	s.published = intent
+	s.published = s.spec.Intent
 	return true
+}
+
+// meant reports whether info is of what intent announced. Without numbers of its own, a name that was renamed is known by its
+// absence at the source alone.
+func (s *site) meant(intent transfer.Intent, info endpoint.Info) bool {
+	if intent.Inode == 0 || info.Inode == 0 {
+		return intent.Method == transfer.Rename && s.source == nil
+	}
+	return intent.Inode == info.Inode && (intent.Method != transfer.Rename || intent.Device == info.Device)
 }
 
 // intentOf is what the run that left l must have recorded before it published.
@@ -179,6 +213,9 @@ func intentOf(spec transfer.Spec, l staging.Leaving) *transfer.Intent {
 		Files: end.Files, Bytes: end.Bytes}
 	if l.Summary.Begin.Archive {
 		intent.Method = transfer.Archive
+	}
+	if l.Summary.Begin.Stream {
+		intent.Method = transfer.Stream
 	}
 	return &intent
 }
@@ -193,8 +230,8 @@ func (s *site) publishedHalfway(info endpoint.Info) (bool, error) {
 	switch {
 	case s.source == nil || info.Type != s.source.Info.Type:
 		return false, nil
-	case info.Type == endpoint.File:
-		return info.Size == 0, nil
+	case info.Type == endpoint.File: // one that can't be told from another's, no storage publishes in steps
+		return info.Size == 0 && info.Inode != 0, nil
 	}
 	empty, err := isEmpty(s.place.Dir, path.Base(s.spec.Source))
 	return empty, failure.AtDestination("list", s.spec.FinalPath(), err)
@@ -255,6 +292,7 @@ func (s *site) close() {
 		s.source.Close()
 	}
 	s.place.Dir.Close()
+	s.sides.close()
 }
 
 func destinationExists(spec transfer.Spec) error {

@@ -11,10 +11,10 @@ import (
 )
 
 // openSource opens the source and the folder it is in. An allowed root may be copied; nothing above it is opened then.
-func (e *Engine) openSource(spec transfer.Spec) (*tree.Root, error) {
-	place, err := e.roots.Locate(path.Dir(spec.Source))
+func (e *Engine) openSource(storage endpoint.Storage, spec transfer.Spec) (*tree.Root, error) {
+	place, err := storage.Locate(path.Dir(spec.Source))
 	if failure.CodeOf(err) == failure.PathNotAllowed && spec.Mode == transfer.Copy {
-		if root := e.openRoot(spec.Source); root != nil {
+		if root := e.openRoot(storage, spec.Source); root != nil {
 			return root, nil
 		}
 	}
@@ -28,7 +28,7 @@ func (e *Engine) openSource(spec transfer.Spec) (*tree.Root, error) {
 	} else {
 		err = openTop(root, spec)
 	}
-	if err == nil && spec.Mode == transfer.Move && e.roots.Below(root.Path) {
+	if err == nil && spec.Mode == transfer.Move && storage.Below(root.Path) {
 		err = failure.New(failure.PathNotAllowed, spec.Source, "An allowed root can't be moved away: "+spec.Source)
 	}
 	if err != nil {
@@ -73,8 +73,8 @@ func linkRefused(root *tree.Root, spec transfer.Spec) error {
 }
 
 // openRoot opens an allowed root as a source, nil if p isn't one.
-func (e *Engine) openRoot(p string) *tree.Root {
-	place, err := e.roots.Locate(p)
+func (e *Engine) openRoot(storage endpoint.Storage, p string) *tree.Root {
+	place, err := storage.Locate(p)
 	if err != nil {
 		return nil
 	}

@@ -24,7 +24,7 @@ func (r *run) verify(ctx context.Context) error {
 		return nil
 	}
 	began := r.engine.now()
-	if err := r.prove(ctx, r.stage.Data(), r.stage.OpenManifest); err != nil {
+	if err := r.prove(ctx, r.stage.Data(), r.openManifest); err != nil {
 		return err
 	}
 	seconds := r.engine.now().Sub(began).Seconds()
@@ -34,7 +34,7 @@ func (r *run) verify(ctx context.Context) error {
 }
 
 // prove compares what is below root with a manifest: by checksum if the job asks for it, else by size.
-func (r *run) prove(ctx context.Context, root endpoint.Dir, open func() (endpoint.Reader, error)) error {
+func (r *run) prove(ctx context.Context, root endpoint.Dir, open func() (io.ReadCloser, error)) error {
 	r.watch.begin(transfer.Verifying, r.end.Files, r.end.Bytes)
 	file, err := open()
 	if err != nil {
@@ -42,7 +42,11 @@ func (r *run) prove(ctx context.Context, root endpoint.Dir, open func() (endpoin
 	}
 	defer file.Close()
 	err = each(ctx, r.parallel, manifest.NewReader(file), func(ctx context.Context) worker {
-		return &verifier{ctx: ctx, run: r, find: tree.NewFinder(root)}
+		v := &verifier{ctx: ctx, run: r, find: tree.NewFinder(root)}
+		if d, ok := root.(endpoint.Digester); ok && d.DigestLimits().Items >= chunk && r.spec.Verify == transfer.Checksum {
+			return &remoteVerifier{verifier: v, digester: d}
+		}
+		return v
 	})
 	return failure.AtDestination("read manifest", r.destination.Path(), err)
 }
@@ -96,7 +100,7 @@ func (v *verifier) size(dir endpoint.Dir, name string, record manifest.Record) e
 	case info.Type != record.Type:
 		return different("it is of another type")
 	case info.Size != record.Size && record.Type == endpoint.File:
-		return different(fmt.Sprintf("it has %d bytes instead of %d", info.Size, record.Size))
+		return wrongSize(info.Size, record)
 	case record.Type == endpoint.Symlink:
 		target, err := dir.Readlink(name)
 		if err == nil && target != record.Target {
@@ -130,15 +134,14 @@ func (v *verifier) digest(dir endpoint.Dir, name string, record manifest.Record)
 	_ = in.DropCache() // best effort, says the endpoint
 	digest := xxhash.New()
 	size, err := v.read(in, digest, record)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case size != record.Size:
-		return different(fmt.Sprintf("it has %d bytes instead of %d", size, record.Size))
-	case !record.Hashed || digest.Sum64() != record.Digest:
-		return different("its bytes are not those that were read")
 	}
-	return nil
+	return compare(endpoint.Digest{Size: size, XXH64: digest.Sum64()}, record)
+}
+
+func wrongSize(size int64, record manifest.Record) error {
+	return different(fmt.Sprintf("it has %d bytes instead of %d", size, record.Size))
 }
 
 // open opens a staged file. One whose mode shuts out its owner could be read at the source by way of a group or an access

@@ -31,10 +31,17 @@ type watch struct {
 	stopped sync.WaitGroup
 }
 
-func startWatch(obs transfer.Observer, plan planner.Plan, method transfer.Method, now func() time.Time) *watch {
-	w := &watch{obs: obs, now: now, forecast: newForecast(plan, method, now()), done: make(chan struct{})}
+func startWatch(obs transfer.Observer, now func() time.Time) *watch {
+	w := &watch{obs: obs, now: now, done: make(chan struct{})}
 	w.stopped.Go(w.tell)
 	return w
+}
+
+// expect makes a forecast of what lies ahead.
+func (w *watch) expect(plan planner.Plan, method transfer.Method) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.forecast = newForecast(plan, method, w.now())
 }
 
 func (w *watch) tell() {

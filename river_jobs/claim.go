@@ -107,6 +107,7 @@ func (w *transferWorker) newRun(job db.Job, token string, riverJob *river.Job[Tr
 func specOf(job db.Job, installation, token string) transfer.Spec {
 	return transfer.Spec{
 		Source: job.SourcePath, Destination: job.DestinationPath, Mode: job.Mode,
+		SourcePortal: orZero(job.SourcePortal), DestinationPortal: orZero(job.DestinationPortal),
 		Strategy: job.RequestedStrategy, Verify: job.Verify,
 		Run: transfer.Run{Installation: installation, Job: job.ID, Token: token},
 	}

@@ -20,6 +20,10 @@ type jobTx struct {
 	q   *db.Queries
 	job db.Job // as it was when it was locked
 
+	// Of an operator's transaction, the job's portals, or why they can't be had.
+	sides sides
+	lost  error
+
 	recorded []recorded
 }
 

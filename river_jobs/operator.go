@@ -44,7 +44,7 @@ func tooLate(id int64) error {
 }
 
 // Retry queues a job that failed or was cancelled again, under the same id and with its history. One in another state is
-// failure.JobState; one that doesn't exist is db.ErrNotFound.
+// failure.JobState, one whose portal was deleted failure.PortalNotFound; one that doesn't exist is db.ErrNotFound.
 func (c *Client) Retry(ctx context.Context, id int64) (db.Job, error) {
 	return c.operate(ctx, id, func(t *jobTx) error {
 		switch t.job.Status {
@@ -54,7 +54,10 @@ func (c *Client) Retry(ctx context.Context, id int64) (db.Job, error) {
 		default:
 			return refused(id, "is %s: it has not ended yet", t.job.Status)
 		}
-		if _, err := t.q.RetryJob(ctx, id); err != nil {
+		if err := t.placeAgain(); err != nil {
+			return err
+		}
+		if _, err := t.q.RetryJob(ctx, db.RetryJobParams{ID: id, Queue: t.job.Queue}); err != nil {
 			return err
 		}
 		// The old River job may not have heard of the end yet: it must not take this for its own.
@@ -77,9 +80,7 @@ func (c *Client) operate(ctx context.Context, id int64, change func(t *jobTx) er
 	var t *jobTx
 	err = c.store.InTx(ctx, func(tx pgx.Tx, q *db.Queries) error {
 		t = &jobTx{tx: tx, q: q}
-		if t.job, err = q.LockJob(ctx, id); errors.Is(err, pgx.ErrNoRows) {
-			return fmt.Errorf("job %d: %w", id, db.ErrNotFound)
-		} else if err != nil {
+		if err := t.lock(ctx, id); err != nil {
 			return err
 		}
 		if err := change(t); err != nil {
@@ -93,6 +94,31 @@ func (c *Client) operate(ctx context.Context, id int64, change func(t *jobTx) er
 	}
 	c.tell(t)
 	return job, nil
+}
+
+// lock takes a job's row, and before it the portals that the row names, for this is the order: which these are never changes.
+func (t *jobTx) lock(ctx context.Context, id int64) (err error) {
+	if t.job, err = t.q.GetJob(ctx, id); err == nil {
+		t.sides, t.lost = holdSides(ctx, t.q, t.job.SourcePortal, t.job.DestinationPortal)
+		t.job, err = t.q.LockJob(ctx, id)
+	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("job %d: %w", id, db.ErrNotFound)
+	}
+	return err
+}
+
+// placeAgain leaves a job in its queue, unless a portal has moved to another host since.
+func (t *jobTx) placeAgain() error {
+	if t.lost != nil {
+		return t.lost
+	}
+	if _, err := place(t.job.Queue, t.sides); err == nil {
+		return nil
+	}
+	queue, err := place("", t.sides)
+	t.job.Queue = queue
+	return err
 }
 
 // cancelRiver ends the River job of a row, wherever that is. One that is gone has ended.

@@ -210,7 +210,8 @@ func (r *run) sourceStays(ctx context.Context, q *db.Queries) error {
 		return err
 	}
 	for _, move := range moves {
-		if within(r.spec.Source, move.SourcePath) || within(move.SourcePath, r.spec.Source) {
+		samePortal := orZero(move.SourcePortal) == orZero(r.job.SourcePortal) // else the paths can't be compared
+		if samePortal && (within(r.job.SourcePath, move.SourcePath) || within(move.SourcePath, r.job.SourcePath)) {
 			f := failure.New(failure.SourceChanged, r.spec.Source,
 				fmt.Sprintf("Job %d moves this source to %s and is removing it: %s", move.ID, move.DestinationPath, r.spec.Source))
 			f.Hint = "Wait for that job to end, then transfer from where it has moved it."
@@ -221,4 +222,6 @@ func (r *run) sourceStays(ctx context.Context, q *db.Queries) error {
 }
 
 // within reports whether a path is a folder or below it.
-func within(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
+func within(path, folder string) bool {
+	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
+}

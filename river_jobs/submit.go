@@ -22,7 +22,8 @@ const keysKept = 24 * time.Hour
 
 // Submit records a job and inserts the River job that wakes a worker for it: both, or neither. Under an idempotency key
 // that was used before for the very same it makes nothing, and returns the job there is and false; for something else it
-// fails with failure.IdempotencyKeyReused.
+// fails with failure.IdempotencyKeyReused. A portal that doesn't exist is failure.PortalNotFound; portals that no worker can
+// reach both are failure.InvalidRequest.
 func (c *Client) Submit(ctx context.Context, submission transfer.Submission) (job db.Job, created bool, err error) {
 	var t *jobTx
 	err = c.store.InTx(ctx, func(tx pgx.Tx, q *db.Queries) error {
@@ -44,17 +45,15 @@ func (c *Client) Submit(ctx context.Context, submission transfer.Submission) (jo
 	return t.job, created, nil
 }
 
-func (c *Client) create(ctx context.Context, t *jobTx, s transfer.Submission) (err error) {
-	t.job, err = t.q.CreateJob(ctx, db.CreateJobParams{
-		Mode:              s.Spec.Mode,
-		SourcePath:        s.Spec.Source,
-		DestinationPath:   s.Spec.Destination,
-		RequestedStrategy: s.Spec.Strategy,
-		Verify:            s.Spec.Verify,
-		Queue:             s.Queue,
-		Priority:          s.Priority,
-	})
+func (c *Client) create(ctx context.Context, t *jobTx, s transfer.Submission) error {
+	of, err := holdSides(ctx, t.q, idOf(s.Spec.SourcePortal), idOf(s.Spec.DestinationPortal))
 	if err != nil {
+		return err
+	}
+	if err := of.check(s.Spec); err != nil {
+		return err
+	}
+	if t.job, err = insert(ctx, t.q, s, of); err != nil {
 		return err
 	}
 	if s.IdempotencyKey != "" {
@@ -65,7 +64,28 @@ func (c *Client) create(ctx context.Context, t *jobTx, s transfer.Submission) (e
 	if err := c.wake(ctx, t); err != nil {
 		return err
 	}
-	return t.event(ctx, createdEvent(s.Spec))
+	return t.event(ctx, createdEvent(s.Spec, of))
+}
+
+// insert makes the job's row, in the queue of a host that can run it.
+func insert(ctx context.Context, q *db.Queries, s transfer.Submission, of sides) (db.Job, error) {
+	queue, err := place(s.Queue, of)
+	if err != nil {
+		return db.Job{}, err
+	}
+	return q.CreateJob(ctx, db.CreateJobParams{
+		Mode:                  s.Spec.Mode,
+		SourcePath:            s.Spec.Source,
+		SourcePortal:          idOf(s.Spec.SourcePortal),
+		SourcePortalName:      nameOf(of.source),
+		DestinationPath:       s.Spec.Destination,
+		DestinationPortal:     idOf(s.Spec.DestinationPortal),
+		DestinationPortalName: nameOf(of.destination),
+		RequestedStrategy:     s.Spec.Strategy,
+		Verify:                s.Spec.Verify,
+		Queue:                 queue,
+		Priority:              s.Priority,
+	})
 }
 
 // wake inserts a River job for a pending job, and makes it the one that may run it.
@@ -101,20 +121,36 @@ func submittedBefore(ctx context.Context, q *db.Queries, s transfer.Submission) 
 	return &known.JobID, nil
 }
 
-// digest tells submissions apart by what they ask for, however it was written.
+// digest tells submissions apart by what they ask for, however it was written. One without portals has the digest that it had
+// before there were any, for keys outlive an upgrade.
 func digest(s transfer.Submission) []byte {
-	asked, err := json.Marshal([]any{s.Spec.Source, s.Spec.Destination, s.Spec.Mode, s.Spec.Strategy, s.Spec.Verify, s.Queue, s.Priority})
+	queue := s.Queue
+	if queue == "" && s.Spec.SourcePortal == 0 && s.Spec.DestinationPortal == 0 {
+		queue = transfer.DefaultQueue
+	}
+	what := []any{s.Spec.Source, s.Spec.Destination, s.Spec.Mode, s.Spec.Strategy, s.Spec.Verify, queue, s.Priority}
+	if s.Spec.SourcePortal != 0 || s.Spec.DestinationPortal != 0 {
+		what = append(what, s.Spec.SourcePortal, s.Spec.DestinationPortal)
+	}
+	asked, err := json.Marshal(what)
 	if err != nil {
-		panic(err) // strings and a number
+		panic(err) // strings and numbers
 	}
 	sum := sha256.Sum256(asked)
 	return sum[:]
 }
 
-func createdEvent(spec transfer.Spec) transfer.Event {
+func createdEvent(spec transfer.Spec, of sides) transfer.Event {
+	figures := transfer.Figures{"mode": spec.Mode, "strategy": spec.Strategy, "verify": spec.Verify}
+	if of.source != nil {
+		figures["source_portal"] = of.source.Name
+	}
+	if of.destination != nil {
+		figures["destination_portal"] = of.destination.Name
+	}
 	return transfer.Event{
 		Kind:    transfer.EventCreated,
-		Message: fmt.Sprintf("Job created: %s %s to %s", spec.Mode, spec.Source, spec.FinalPath()),
-		Figures: transfer.Figures{"mode": spec.Mode, "strategy": spec.Strategy, "verify": spec.Verify},
+		Message: fmt.Sprintf("Job created: %s %s to %s", spec.Mode, on(of.source, spec.Source), of.arrives(spec)),
+		Figures: figures,
 	}
 }

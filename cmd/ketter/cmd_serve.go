@@ -42,7 +42,8 @@ func newWorkerCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "worker",
 		Short: "Run jobs, on the database that DB_URL names",
-		Long: `Runs jobs. Start as many as there are hosts that see the storages.
+		Long: `Runs jobs. Start as many as there are hosts that see the storages. One with a KETTER_WORKER_LABEL runs the jobs of portals
+with this label too, whose folders it sees as local paths.
 
 Needs DB_URL, REDIS_URL and KETTER_ALLOWED_ROOTS. SIGTERM lets running jobs go on for KETTER_SOFT_STOP, then gives them
 back to the queue without spending an attempt; a second signal ends the process at once.`,
@@ -68,13 +69,15 @@ back to the queue without spending an attempt; a second signal ends the process 
 }
 
 // setQueues puts the flag over the environment.
-func setQueues(c *config.Config, list string) (err error) {
+func setQueues(c *config.Config, list string) error {
 	if list == "" {
 		return nil
 	}
-	if c.Queues, err = config.Queues(list); err != nil {
+	queues, err := config.Queues(list)
+	if err != nil {
 		return &failure.Error{Code: failure.InvalidRequest, Message: "--queues: " + err.Error(), Hint: "As --queues default,lab"}
 	}
+	c.Queues = config.WithLabel(queues, c.WorkerLabel)
 	return nil
 }
 

@@ -67,7 +67,7 @@ UPDATE jobs SET strategy = @strategy WHERE id = @id;
 
 -- RemovingSources are the sources of running moves that have published, or are about to: they are being removed.
 -- name: RemovingSources :many
-SELECT j.id, j.source_path, j.destination_path FROM job_runs r JOIN jobs j ON j.id = r.job_id
+SELECT j.id, j.source_path, j.destination_path, j.source_portal FROM job_runs r JOIN jobs j ON j.id = r.job_id
 WHERE j.status = 'running' AND j.mode = 'move' AND j.publish_intent IS NOT NULL AND j.id <> @id;
 
 -- SetPublishIntent is the point of no return: it takes no row when a cancel was requested.
@@ -108,9 +108,9 @@ SET status = 'pending', takeovers = takeovers + CASE WHEN sqlc.arg(blamed)::bool
     attempts = attempts - CASE WHEN sqlc.arg(blamed)::boolean THEN 0 ELSE 1 END
 WHERE id = @id AND status = 'running';
 
--- RetryJob queues an ended job again, as if it were new; what its runs have recorded for recognising a publish stays.
+-- RetryJob queues an ended job again, as if it were new, where it can run by now; what its runs have recorded for recognising a publish stays.
 -- name: RetryJob :execrows
 UPDATE jobs
-SET status = 'pending', attempts = 0, takeovers = 0, queued_at = now(), finished_at = NULL, cancel_requested_at = NULL,
+SET status = 'pending', queue = @queue, attempts = 0, takeovers = 0, queued_at = now(), finished_at = NULL, cancel_requested_at = NULL,
     files_copied = 0, bytes_copied = 0, error_code = NULL, error_message = NULL, error_path = NULL, error_hint = NULL
 WHERE id = @id AND status IN ('failed', 'cancelled');

@@ -52,6 +52,8 @@ type Options struct {
 	Earlier  Earlier                  // nil when there is nothing
 	// PartEvery is after how many bytes of a large file it is noted how far it is.
 	PartEvery int64
+	// Together hands small files over many at once, where the folders have such abilities.
+	Together bool
 }
 
 // PartEvery is a good Options.PartEvery: a later run may have to do so much again, of each file under way.
@@ -64,15 +66,32 @@ func Copy(ctx context.Context, root *tree.Root, data endpoint.Dir, options Optio
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(options.Parallel)
-	c := &copier{ctx: ctx, options: options, data: data, group: group, stop: stop,
-		large: make(chan struct{}, largeFiles)}
+	c := newCopier(ctx, root, data, options)
+	c.group, c.stop = group, stop
 	if root.Folder == nil {
 		f := &folder{from: root.Parent, to: data}
 		return c.openEarlier(f, func() error { return c.entries(f, []endpoint.Entry{{Name: root.Name}}) })
 	}
-	_ = c.failed(tree.Walk[*folder](ctx, root, c, options.Parallel))
+	err := tree.Walk[*folder](ctx, root, c, options.Parallel)
+	if err == nil && c.bulk != nil {
+		err = c.bulk.flush()
+	}
+	_ = c.failed(err)
 	_ = c.failed(group.Wait())
 	return c.first
+}
+
+func newCopier(ctx context.Context, root *tree.Root, data endpoint.Dir, options Options) *copier {
+	c := &copier{ctx: ctx, options: options, data: data, batch: batch, largeFrom: largeSize}
+	large := largeFiles
+	if root.Dir().Capabilities().Far || data.Capabilities().Far {
+		c.largeFrom, large = farLarge, farLargeFiles
+	}
+	c.large = make(chan struct{}, large)
+	if options.Together && root.Folder != nil {
+		c.goTogether(root.Folder)
+	}
+	return c
 }
 
 // copier is the Visitor that makes the folders and copies what is in them, in batches of which as many are under way as
@@ -84,10 +103,16 @@ type copier struct {
 	group   *errgroup.Group
 	stop    func() // ends ctx
 	failing sync.Once
-	first   error         // the one that made all others stop
-	large   chan struct{} // one for each large file under way: each takes memory and several requests
-	noClone atomic.Bool   // the storages share no blocks
-	noRange atomic.Bool   // nor do they copy by themselves
+	first   error // the one that made all others stop
+	batch   int   // how many names are copied by one goroutine
+	// largeFrom is the size from which on a file is large, and large has one for each under way: each takes memory and
+	// several requests.
+	largeFrom int64
+	large     chan struct{}
+	bulk      *bulkWriting        // nil: what is small is written one by one
+	reads     endpoint.BulkLimits // of the source's bulk ability; no Items: what is small is read one by one
+	noClone   atomic.Bool         // the storages share no blocks
+	noRange   atomic.Bool         // nor do they copy by themselves
 }
 
 // failed notes the first error and stops what else is under way.
@@ -98,16 +123,20 @@ func (c *copier) failed(err error) error {
 	return err
 }
 
-// batch is how many names are copied by one goroutine.
+// batch is how many names are copied by one goroutine, each for itself.
 const batch = 16
 
 func (c *copier) Enter(parent *folder, name string, from endpoint.Dir, info endpoint.Info) (*folder, error) {
 	f := &folder{parent: parent, name: name, path: name, from: from, in: c.data}
 	if parent != nil {
-		f.in, f.path = parent.to, parent.path+"/"+name
+		f.in, f.path = parent.to, parent.path+"/"+name // in is nil where parent isn't open yet
 	}
 	f.record = manifest.Of(f.path, info)
-	if err := c.openEarlier(f, f.make); err != nil {
+	make := f.make
+	if c.bulk != nil {
+		make = func() error { return nil } // with what is in it
+	}
+	if err := c.openEarlier(f, make); err != nil {
 		from.Close()
 		return nil, err
 	}
@@ -129,7 +158,7 @@ func (c *copier) openEarlier(f *folder, next func() error) (err error) {
 
 func (c *copier) Entry(f *folder, entry endpoint.Entry) error {
 	f.names = append(f.names, entry)
-	if len(f.names) < batch {
+	if len(f.names) < c.batch {
 		return nil
 	}
 	return c.flush(f)
@@ -169,6 +198,9 @@ func (c *copier) Leave(f *folder) error {
 
 // entries copies names of one folder, and records them side by side.
 func (c *copier) entries(f *folder, names []endpoint.Entry) error {
+	if c.bulk != nil || c.reads.Items > 0 {
+		return c.together(f, names)
+	}
 	work := share{sink: c.options.Sink, names: names}
 	for len(work.names) > 0 {
 		entry := work.names[0]
@@ -177,7 +209,7 @@ func (c *copier) entries(f *folder, names []endpoint.Entry) error {
 			return err
 		}
 	}
-	return failure.AtDestination("record", f.to.Path(), work.flush())
+	return failure.AtDestination("record", f.path, work.flush())
 }
 
 // handOn lets somebody else copy what is left of a share, if anybody is free: a large file takes its time.
@@ -231,11 +263,8 @@ func (c *copier) entry(f *folder, entry endpoint.Entry, work *share) error {
 	if err := c.ctx.Err(); err != nil {
 		return err
 	}
-	if f.earlier != nil {
-		err := f.earlier.Rename(entry.Name, f.to, entry.Name)
-		if !errors.Is(err, fs.ErrNotExist) {
-			return failure.AtDestination("take over", tree.Join(f.to.Path(), entry.Name), err)
-		}
+	if taken, err := f.takenOver(entry.Name); taken || err != nil {
+		return err
 	}
 	if entry.Type == endpoint.Symlink {
 		return c.symlink(f, entry.Name, work)
@@ -243,20 +272,46 @@ func (c *copier) entry(f *folder, entry endpoint.Entry, work *share) error {
 	return c.file(f, entry.Name, work)
 }
 
-func (c *copier) symlink(f *folder, name string, work *share) error {
-	source, destination := tree.Join(f.from.Path(), name), tree.Join(f.to.Path(), name)
+// takenOver takes a name from what an earlier run has left, where it is recorded already; false where it isn't.
+func (f *folder) takenOver(name string) (bool, error) {
+	if f.earlier == nil {
+		return false, nil
+	}
+	to, err := f.opened()
+	if err != nil {
+		return false, err
+	}
+	err = f.earlier.Rename(name, to, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return true, failure.AtDestination("take over", tree.Join(to.Path(), name), err)
+}
+
+func (f *folder) readLink(name string) (manifest.Record, error) {
+	source := tree.Join(f.from.Path(), name)
 	info, err := f.from.Lstat(name)
 	if err != nil {
-		return tree.AtListed("stat", source, err)
+		return manifest.Record{}, tree.AtListed("stat", source, err)
 	}
 	record := manifest.Of(f.below(name), info)
-	if record.Target, err = f.from.Readlink(name); err != nil {
-		return tree.AtListed("read link", source, err)
+	record.Target, err = f.from.Readlink(name)
+	if err != nil {
+		return manifest.Record{}, tree.AtListed("read link", source, err)
 	}
+	return record, nil
+}
+
+func (c *copier) symlink(f *folder, name string, work *share) error {
+	record, err := f.readLink(name)
+	if err != nil {
+		return err
+	}
+	destination := tree.Join(f.to.Path(), name)
 	if err := f.to.Symlink(record.Target, name); err != nil {
 		return failure.AtNewLink(destination, err)
 	}
-	if err := f.to.SetModTime(name, info.ModAt); err != nil {
+	if err := f.to.SetModTime(name, record.ModAt); err != nil {
 		return failure.AtDestination("set time", destination, err)
 	}
 	c.options.Count(1, 0)

@@ -16,39 +16,65 @@ const (
 	bufferSize = 256 << 10 // stays in a core's cache between read, hash and write
 	// largeSize is from when on a file is worth several requests at once, and being continued by a later run.
 	largeSize = 8 << 20
+	// farLarge is the same where each request crosses a network, and one after the other would take a round trip each.
+	farLarge = 256 << 10
 	// askSize is from when on asking the storage to copy by itself may save more than it costs.
 	askSize = 64 << 10
 )
 
 func (c *copier) file(f *folder, name string, work *share) error {
+	one, err := c.openSource(f, name, work)
+	if err != nil {
+		return err
+	}
+	defer one.in.Close()
+	return one.copy(f, work)
+}
+
+func (c *copier) openSource(f *folder, name string, work *share) (*file, error) {
 	path := tree.Join(f.from.Path(), name)
 	in, err := f.from.Open(name)
 	if err != nil {
-		return tree.AtListed("open", path, err)
+		return nil, tree.AtListed("open", path, err)
 	}
-	defer in.Close()
-	info, err := in.Info()
+	one := &file{copier: c, share: work, in: in, source: path, name: name}
+	if err := one.look(f); err != nil {
+		in.Close()
+		return nil, err
+	}
+	return one, nil
+}
+
+func (f *file) look(in *folder) error {
+	info, err := f.in.Info()
 	if err != nil {
-		return failure.AtSource("stat", path, err)
+		return failure.AtSource("stat", f.source, err)
 	}
 	if info.Type != endpoint.File {
-		return tree.Unsupported(path)
+		return tree.Unsupported(f.source)
 	}
-	one := file{copier: c, share: work, in: in, source: path, to: f.to, name: name, target: tree.Join(f.to.Path(), name),
-		record: manifest.Of(f.below(name), info), sparse: info.Allocated < info.Size}
-	if c.options.Keep.Xattrs {
-		if one.record.Xattrs, err = in.Xattrs(); err != nil {
-			return failure.AtSource("read attributes", path, err)
+	f.record, f.sparse = manifest.Of(in.below(f.name), info), info.Allocated < info.Size
+	if f.options.Keep.Xattrs {
+		if f.record.Xattrs, err = f.in.Xattrs(); err != nil {
+			return failure.AtSource("read attributes", f.source, err)
 		}
 	}
-	if info.Size >= largeSize {
-		c.handOn(f, work)
+	return nil
+}
+
+func (f *file) copy(in *folder, work *share) (err error) {
+	if f.to, err = in.opened(); err != nil {
+		return err
 	}
-	made, err := c.options.Keep.Links.Do(one.record, f.to, name, one.make)
+	f.target = tree.Join(f.to.Path(), f.name)
+	if f.isLarge() {
+		f.handOn(in, work)
+	}
+	made, err := f.options.Keep.Links.Do(f.record, f.to, f.name, f.make)
 	if err != nil || made {
 		return err
 	}
-	return one.linked()
+	return f.linked()
 }
 
 // file is one file being copied.
@@ -101,7 +127,7 @@ func (f *file) open() (err error) {
 	if f.options.Hash {
 		f.digest = xxhash.New()
 	}
-	if f.record.Size >= largeSize && f.options.Earlier != nil {
+	if f.isLarge() && f.options.Earlier != nil {
 		if done, err := f.takeOver(); done || err != nil {
 			return err
 		}
@@ -110,8 +136,10 @@ func (f *file) open() (err error) {
 	return failure.AtNew("create", f.target, err)
 }
 
+func (f *file) isLarge() bool { return f.record.Size >= f.largeFrom }
+
 func (f *file) bytes() error {
-	if f.record.Size >= largeSize || f.record.Size >= askSize && f.sparse {
+	if f.isLarge() || f.record.Size >= askSize && f.sparse {
 		return f.largeBytes()
 	}
 	if f.record.Size >= askSize && f.digest == nil {
@@ -133,11 +161,8 @@ func (f *file) byHand() error {
 			return err
 		}
 		n, err := f.in.ReadAt(buffer[:min(f.record.Size-f.from, bufferSize)], f.from)
-		if n == 0 && errors.Is(err, io.EOF) {
-			return tree.Changed(f.source, "it became shorter", nil)
-		}
 		if n == 0 {
-			return failure.AtSource("read", f.source, err)
+			return f.readShort(err)
 		}
 		if f.digest != nil {
 			f.digest.Write(buffer[:n])
@@ -149,6 +174,14 @@ func (f *file) byHand() error {
 		f.options.Count(0, int64(n))
 	}
 	return nil
+}
+
+// readShort is why fewer bytes came than the file had.
+func (f *file) readShort(err error) error {
+	if err == nil || errors.Is(err, io.EOF) {
+		return tree.Changed(f.source, "it became shorter", nil)
+	}
+	return failure.AtSource("read", f.source, err)
 }
 
 func (f *file) unchanged() error {

@@ -14,6 +14,8 @@ import (
 const (
 	// largeFiles is how many large files are under way at once.
 	largeFiles = 4
+	// farLargeFiles is the same where large begins at farLarge.
+	farLargeFiles = 16
 	// chunksInFlight is how many chunks of one are, at most.
 	chunksInFlight = 16
 	// reserveSize is from when on storage is reserved.

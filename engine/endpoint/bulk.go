@@ -41,9 +41,9 @@ type Item struct {
 	Target string // of a Symlink
 
 	Mode    uint32
-	SetMode bool // of a File or Folder; else it has what the umask leaves of Mode, for the owner to read and write
-	ModAt   time.Time
-	Xattrs  []Xattr // none for a Symlink
+	SetMode bool      // of a File or Folder; else it has what the umask leaves of Mode, for the owner to read and write
+	ModAt   time.Time // the zero Time leaves that of a Folder as it is
+	Xattrs  []Xattr   // none for a Symlink
 }
 
 // BulkReader reads many small files at once.

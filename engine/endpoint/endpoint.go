@@ -46,6 +46,7 @@ type Xattr struct {
 type Entry struct {
 	Name string
 	Type Type
+	Info *Info // what the listing told besides; nil where that is nothing
 }
 
 // Capabilities says what an endpoint can hold and do. What it can't is told in an event before the first byte.
@@ -59,6 +60,8 @@ type Capabilities struct {
 	ModTimeStep time.Duration // the granularity of modification times
 	SyncWhole   bool          // SyncAll makes everything written so far durable at once; else each file is synced
 	Locks       bool          // TryLock tells whether a run is alive, for all who may run one there
+
+	Far bool // every question crosses a network: ask many things at once
 
 	// Realm says within which numbers Info's Device and Inode mean one file: two of different realms are never compared.
 	// Empty where there are no such numbers (SFTP).
@@ -88,18 +91,14 @@ func (c Capabilities) Lacks(from Capabilities) []string {
 	return lacks
 }
 
-// Same reports whether two folders are one, as far as their numbers tell: false where they mean nothing to each other.
-func Same(a, b Dir) (bool, error) {
-	if realm := a.Capabilities().Realm; realm == "" || realm != b.Capabilities().Realm {
-		return false, nil
-	}
-	one, err := a.Info()
-	if err != nil {
-		return false, err
-	}
-	two, err := b.Info()
-	return err == nil && one.Device == two.Device && one.Inode == two.Inode, err
+// OneRealm reports whether the numbers of two folders mean the same.
+func OneRealm(a, b Dir) bool {
+	realm := a.Capabilities().Realm
+	return realm != "" && realm == b.Capabilities().Realm
 }
+
+// Is reports whether two infos, of one realm, are of one file.
+func (i Info) Is(other Info) bool { return i.Device == other.Device && i.Inode == other.Inode }
 
 // Space is what is free to this process.
 type Space struct {

@@ -13,6 +13,7 @@ type Storage interface {
 // Place is where a path leads.
 type Place struct {
 	Dir     Dir      // the deepest folder of the path that exists; the caller closes it
+	Info    Info     // of Dir
 	Path    string   // its real path, without symbolic links
 	Missing []string // the names below it that don't exist, outermost first
 }

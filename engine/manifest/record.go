@@ -74,6 +74,11 @@ func (r Record) StillOf(file endpoint.Reader, path string) error {
 	if err != nil {
 		return failure.AtSource("stat", path, err)
 	}
+	return r.Still(after, path)
+}
+
+// Still is StillOf for a file that was looked at already.
+func (r Record) Still(after endpoint.Info, path string) error {
 	if after.Size != r.Size {
 		return tree.Changed(path, "its size changed", nil)
 	}
@@ -92,9 +97,10 @@ func (r Record) SameFile(other Record) bool {
 // Begin opens a manifest: what its run did, and when what it wrote can be relied upon.
 type Begin struct {
 	Version  int    `json:"version"`
-	Archive  bool   `json:"archive"`   // records tell of an archive's entries
-	SyncEach bool   `json:"sync_each"` // each file was durable before it was recorded
-	Epoch    string `json:"epoch"`     // see endpoint.Capabilities
+	Archive  bool   `json:"archive"`          // records tell of an archive's entries
+	Stream   bool   `json:"stream,omitempty"` // what is small was packed on the fly
+	SyncEach bool   `json:"sync_each"`        // each file was durable before it was recorded
+	Epoch    string `json:"epoch"`            // see endpoint.Capabilities
 }
 
 // Version is that of manifests that are written now; others are not continued.

@@ -28,7 +28,7 @@ func countTree(ctx context.Context, source *Source, plan *Plan) error {
 type counter struct {
 	ctx   context.Context
 	move  bool
-	avoid endpoint.Info
+	avoid *endpoint.Info
 	group *errgroup.Group
 
 	mu   sync.Mutex // guards plan
@@ -55,7 +55,7 @@ func (c *counter) Enter(parent *counted, name string, dir endpoint.Dir, info end
 	if c.move && parent != nil { // any of them may be a mount point
 		c.askRemovable(parent, name)
 	}
-	if info.Device == c.avoid.Device && info.Inode == c.avoid.Inode {
+	if c.avoid != nil && info.Device == c.avoid.Device && info.Inode == c.avoid.Inode {
 		dir.Close()
 		return nil, failure.New(failure.DestinationInsideSource, dir.Path(),
 			"The destination lies inside the source: "+dir.Path())
@@ -114,9 +114,9 @@ func (c *counter) add(f *counted, names []endpoint.Entry) error {
 			inodes++
 			continue
 		}
-		info, err := f.dir.Lstat(entry.Name)
+		info, err := infoOf(f.dir, entry)
 		if err != nil {
-			return tree.AtListed("stat", tree.Join(f.dir.Path(), entry.Name), err)
+			return err
 		}
 		bytes += info.Size
 		if info.Links <= 1 {
@@ -132,6 +132,17 @@ func (c *counter) add(f *counted, names []endpoint.Entry) error {
 	c.plan.Least += least
 	c.plan.Inodes += inodes
 	return nil
+}
+
+func infoOf(dir endpoint.Dir, entry endpoint.Entry) (endpoint.Info, error) {
+	if entry.Info != nil {
+		return *entry.Info, nil
+	}
+	info, err := dir.Lstat(entry.Name)
+	if err != nil {
+		return info, tree.AtListed("stat", tree.Join(dir.Path(), entry.Name), err)
+	}
+	return info, nil
 }
 
 // leastOf is what a file takes without its holes. Some storages never say what is allocated: there it is the whole.

@@ -14,8 +14,9 @@ import (
 // Source is what a plan is made for.
 type Source struct {
 	tree.Root
-	// Avoid is the destination's folder, or the one it will be made in. A source that holds it can't be transferred into it.
-	Avoid endpoint.Info
+	// Avoid is the destination's folder, or the one it will be made in; nil where the source can't hold it. A source that does
+	// can't be transferred into it.
+	Avoid *endpoint.Info
 	// Lacks is what the destination can't hold.
 	Lacks []string
 	// Parallel is how many names are looked at at once, at least 1.

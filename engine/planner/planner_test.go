@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/local"
 	"github.com/ketter/ketter/engine/endpoint/tree"
 	"github.com/ketter/ketter/engine/transfer"
@@ -91,12 +90,12 @@ func TestASourceThatHoldsItsDestinationIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	source := open(t, dir)
-	source.Avoid = open(t, filepath.Join(dir, "a/b")).Info
+	source.Avoid = &open(t, filepath.Join(dir, "a/b")).Info
 	_, err := DecideStrategy(t.Context(), source, transfer.Spec{}, DefaultPolicy())
 	if err == nil || !strings.Contains(err.Error(), "destination_inside_source") {
 		t.Errorf("error is %v", err)
 	}
-	source.Avoid = endpoint.Info{}
+	source.Avoid = nil
 	if _, err := DecideStrategy(t.Context(), source, transfer.Spec{}, DefaultPolicy()); err != nil {
 		t.Error(err)
 	}

@@ -10,6 +10,7 @@ import (
 type Keep struct {
 	Modes, Xattrs bool
 	Links         *Links // nil to make each name a file of its own
+	Foreign       bool   // source and destination are different hosts, and so are their users
 	SyncEach      bool   // each file and folder by itself, else the caller does it for all
 }
 
@@ -22,7 +23,7 @@ func (k Keep) File(out endpoint.Writer, record manifest.Record, path string) err
 		}
 	}
 	if k.Modes {
-		if err := out.SetMode(record.Mode); err != nil {
+		if err := out.SetMode(k.mode(record)); err != nil {
 			return failure.AtDestination("set mode", path, err)
 		}
 	}
@@ -35,6 +36,25 @@ func (k Keep) File(out endpoint.Writer, record manifest.Record, path string) err
 		}
 	}
 	return failure.AtDestination("close", path, out.Close())
+}
+
+// mode is the one that a name gets: on another host no program comes to run with its owner's rights because it does here.
+func (k Keep) mode(record manifest.Record) uint32 {
+	const setuid, setgid = 0o4000, 0o2000
+	if k.Foreign && record.Type == endpoint.File {
+		return record.Mode &^ (setuid | setgid)
+	}
+	return record.Mode
+}
+
+// Item is what File or Folder does, for a name that is made together with others.
+func (k Keep) Item(record manifest.Record, data []byte) endpoint.Item {
+	item := endpoint.Item{Path: record.Path, Type: record.Type, Data: data, Target: record.Target,
+		Mode: k.mode(record), SetMode: k.Modes, ModAt: record.ModAt}
+	if k.Xattrs && record.Type != endpoint.Symlink {
+		item.Xattrs = record.Xattrs
+	}
+	return item
 }
 
 // Folder ends a folder that holds all that it is to hold: its attributes, mode and time. in is the folder it is in. Mode

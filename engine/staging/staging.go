@@ -117,7 +117,7 @@ func (s *Staging) Publish(name string) (inSteps bool, err error) {
 func (s *Staging) Taken() bool {
 	mine, err := s.dir.Info()
 	if err != nil {
-		return false
+		return errors.Is(err, fs.ErrNotExist) // of an endpoint that looks for the path each time
 	}
 	there, err := s.parent.Lstat(s.name)
 	return errors.Is(err, fs.ErrNotExist) || err == nil && there.Inode != mine.Inode

@@ -9,6 +9,7 @@ type EventKind string
 const (
 	EventCreated          EventKind = "created"
 	EventStarted          EventKind = "started"
+	EventConnected        EventKind = "connected" // a portal was reached
 	EventStrategyDecision EventKind = "strategy_decision"
 	EventArchiveCreated   EventKind = "archive_created"
 	EventArchiveSent      EventKind = "archive_sent"

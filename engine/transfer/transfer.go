@@ -71,13 +71,13 @@ type Run struct {
 type Spec struct {
 	Source      string
 	Destination string // the folder that receives the source; made when missing
-	// The portals that Source and Destination are on, by their ids; 0: this machine. The paths are those on the portal's host,
-	// its root included; only in a Submission, which knows no root, they are those inside the portal.
+	// The portals that Source and Destination are on, by their ids, and inside which their paths are; 0: this machine.
 	SourcePortal, DestinationPortal int64
-	Mode                            Mode
-	Strategy                        Strategy // what is asked for; Auto leaves it to the planner
-	Verify                          Verify
-	Run                             Run
+
+	Mode     Mode
+	Strategy Strategy // what is asked for; Auto leaves it to the planner
+	Verify   Verify
+	Run      Run
 
 	// Intent is what an earlier run of the same job recorded just before it published, nil if none did. A destination that
 	// matches it is the job's own, and the transfer goes on from there.
@@ -91,8 +91,8 @@ type Spec struct {
 
 // Submission is a transfer asked for as a job.
 type Submission struct {
-	Spec           Spec // its paths, mode, strategy and verify; they have been validated
-	Queue          string
+	Spec           Spec   // its paths, mode, strategy and verify; they have been validated
+	Queue          string // empty: that of a host that can run it
 	Priority       int16  // 1 to 4; 1 goes first
 	IdempotencyKey string // the same key stands for the same submission, for a day; empty: none
 }

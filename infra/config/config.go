@@ -3,7 +3,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -27,7 +29,8 @@ type Config struct {
 	Parallel            int // files in flight; 0 derives it from the cores
 
 	WorkerName   string
-	Queues       []string
+	WorkerLabel  string   // empty: none
+	Queues       []string // the label's among them
 	Concurrency  int
 	SoftStop     time.Duration
 	Lease        time.Duration
@@ -38,7 +41,19 @@ type Config struct {
 
 	LogLevel  string
 	LogFormat string
+
+	SecretKey     Secret
+	SecretKeyFile string
 }
+
+// Secret is a text that never shows itself; whoever needs it converts it.
+type Secret string
+
+// Format says whether there is one, whatever the verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, veil(string(s))) }
+
+// MarshalText is Format's for encoders.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(veil(string(s))), nil }
 
 // Setting is a variable and the value in force.
 type Setting struct {
@@ -69,6 +84,10 @@ func Load(environ []string) (Config, []Setting, error) {
 			Name: v.name, Value: shown(v, value), Default: v.standard, Description: v.description,
 			FromEnvironment: set, secret: v.secret,
 		})
+	}
+	c.Queues = WithLabel(c.Queues, c.WorkerLabel)
+	if c.SecretKey != "" && c.SecretKeyFile != "" {
+		return Config{}, nil, errors.New("KETTER_SECRET_KEY and KETTER_SECRET_KEY_FILE are both set: which one counts? Leave one out")
 	}
 	if c.Lease < 3*c.Beat {
 		return Config{}, nil, fmt.Errorf("KETTER_LEASE (%s) must be at least three times KETTER_BEAT (%s)", c.Lease, c.Beat)
@@ -134,6 +153,14 @@ func Queues(list string) ([]string, error) {
 		}
 	}
 	return queues, nil
+}
+
+// WithLabel adds a worker's label to the queues whose jobs it runs: queues are hosts.
+func WithLabel(queues []string, label string) []string {
+	if label == "" || slices.Contains(queues, label) {
+		return queues
+	}
+	return append(slices.Clone(queues), label)
 }
 
 var queueName = regexp.MustCompile(`^[a-z0-9]+([_-][a-z0-9]+)*$`)

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -30,6 +32,7 @@ func TestAMistakeNamesItsVariable(t *testing.T) {
 		"KETTER_LOG_LEVEL=loud", "KETTER_LOG_FORMAT=xml", "PG_BINDIR=bin", "KETTER_QUEUES=default,,lab", "KETTER_QUEUES=Lab",
 		"KETTER_QUEUES=a--b", "KETTER_MAX_TAKEOVERS=-1", "KETTER_KEEP_JOBS=30", "KETTER_KEEP_JOBS=10m", "KETTER_KEEP_EVENTS=-1d",
 		"KETTER_KEEP_EVENTS=99999999999d",
+		"KETTER_WORKER_LABEL=Lab", "KETTER_WORKER_LABEL=a,b", "KETTER_SECRET_KEY_FILE=key",
 	} {
 		name, _, _ := strings.Cut(pair, "=")
 		if _, _, err := Load([]string{pair}); err == nil || !strings.Contains(err.Error(), name) {
@@ -46,6 +49,42 @@ func TestQueuesAndAges(t *testing.T) {
 	}
 	if !slices.Equal(c.Queues, []string{"default", "lab"}) || c.KeepJobs != 90*24*time.Hour || c.KeepEvents != 36*time.Hour {
 		t.Errorf("%v %v %v", c.Queues, c.KeepJobs, c.KeepEvents)
+	}
+}
+
+func TestAWorkerRunsTheJobsOfItsLabel(t *testing.T) {
+	t.Parallel()
+	for environ, want := range map[string]string{
+		"KETTER_WORKER_LABEL=lab": "default lab", "KETTER_WORKER_LABEL=lab KETTER_QUEUES=lab,x": "lab x", "KETTER_WORKER_LABEL=": "default",
+	} {
+		c, _, err := Load(strings.Fields(environ))
+		if err != nil || strings.Join(c.Queues, " ") != want {
+			t.Errorf("%s: %v, %v", environ, c.Queues, err)
+		}
+	}
+}
+
+func TestASecretKeyIsNeverShown(t *testing.T) {
+	t.Parallel()
+	const secret = "hunter2"
+	for _, value := range []string{secret, "//" + secret + "/a", "x://" + secret, secret + "," + secret} {
+		c, settings, err := Load([]string{"KETTER_SECRET_KEY=" + value})
+		if err != nil || string(c.SecretKey) != value {
+			t.Errorf("%v", err)
+		}
+		written, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, told := range []string{fmt.Sprintf("%v %+v %#v %s %q %x", c, c, c, c.SecretKey, c.SecretKey, c.SecretKey), string(written), fmt.Sprint(settings)} {
+			if strings.Contains(told, secret) || !strings.Contains(told, "(set)") {
+				t.Errorf("%s is shown: %s", value, told)
+			}
+		}
+	}
+	_, _, err := Load([]string{"KETTER_SECRET_KEY=" + secret, "KETTER_SECRET_KEY_FILE=/key"})
+	if err == nil || strings.Contains(err.Error(), secret) {
+		t.Errorf("two ways to say it: %v", err)
 	}
 }
 

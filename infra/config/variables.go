@@ -15,7 +15,8 @@ import (
 // variable is one line of the list: its name, its default, and how its text becomes a value.
 type variable struct {
 	name, standard, description string
-	secret                      bool
+	secret                      bool // of its value only a URL's host and path may be shown
+	hidden                      bool // of its value nothing may be shown
 	read                        func(value string) error
 }
 
@@ -50,6 +51,8 @@ func variables(c *Config) []variable {
 		}, description: "The worker's name in events and heartbeats. By default the host's name and the process id."},
 		{name: "KETTER_QUEUES", standard: "default", read: func(v string) (err error) { c.Queues, err = Queues(v); return err },
 			description: "The queues whose jobs a worker runs, separated by `,`. A job names its queue when it is posted."},
+		{name: "KETTER_WORKER_LABEL", read: labelInto(&c.WorkerLabel),
+			description: "The worker's host, as portals name it: it sees the folders of portals with this label as local paths, and runs the jobs of the queue of this name besides those of `KETTER_QUEUES`."},
 		{name: "KETTER_CONCURRENCY", standard: "2", read: countInto(&c.Concurrency, 1),
 			description: "Jobs that a worker runs at once, of each of its queues."},
 		{name: "KETTER_SOFT_STOP", standard: "10s", read: durationInto(&c.SoftStop),
@@ -64,6 +67,10 @@ func variables(c *Config) []variable {
 			description: "How long ended jobs are kept, as `90d` or `36h`; 0 keeps them for ever."},
 		{name: "KETTER_KEEP_EVENTS", standard: "0", read: ageInto(&c.KeepEvents),
 			description: "How long the events of ended jobs are kept, as `90d` or `36h`; 0 keeps them as long as their jobs."},
+		{name: "KETTER_SECRET_KEY", hidden: true, read: func(v string) error { c.SecretKey = Secret(v); return nil },
+			description: "The key that portals' credentials are encrypted with, as `ketter secret-key` makes one; the same for every `serve` and `worker`. Several are separated by `,`: the first encrypts, the others still decrypt (see `ketter portals rekey`)."},
+		{name: "KETTER_SECRET_KEY_FILE", read: absoluteInto(&c.SecretKeyFile),
+			description: "A file that holds the keys instead, one a line, which others must not be able to read."},
 		{name: "KETTER_LOG_LEVEL", standard: "info", read: wordInto(&c.LogLevel, "debug", "info", "warn", "error"),
 			description: "`debug`, `info`, `warn` or `error`."},
 		{name: "KETTER_LOG_FORMAT", standard: "auto", read: wordInto(&c.LogFormat, "auto", "json", "pretty"),
@@ -73,6 +80,9 @@ func variables(c *Config) []variable {
 
 // shown is a value fit for a screen: of a URL with a password the password is left out, whatever else it holds.
 func shown(v variable, value string) string {
+	if v.hidden {
+		return veil(value)
+	}
 	if !v.secret || value == "" {
 		return value
 	}
@@ -81,6 +91,24 @@ func shown(v variable, value string) string {
 		return "(set)"
 	}
 	return u.Scheme + "://" + u.Host + u.Path
+}
+
+// veil tells that there is something, and not what.
+func veil(value string) string {
+	if value == "" {
+		return ""
+	}
+	return "(set)"
+}
+
+func labelInto(target *string) func(string) error {
+	return func(v string) error {
+		if v != "" && !isQueue(v) {
+			return errors.New("must be a queue's name: lower-case letters and digits, and single - or _ between them")
+		}
+		*target = v
+		return nil
+	}
 }
 
 func textInto(target *string) func(string) error {

@@ -39,7 +39,12 @@ func (r Roots) Locate(path string) (*endpoint.Place, error) {
 			return nil, notAllowed(join(real, missing[0]), "it leads nowhere, or changes while it is looked at")
 		}
 	}
-	return &endpoint.Place{Dir: folder, Path: real, Missing: missing}, nil
+	info, err := folder.Info()
+	if err != nil {
+		folder.Close()
+		return nil, err
+	}
+	return &endpoint.Place{Dir: folder, Info: info, Path: real, Missing: missing}, nil
 }
 
 // resolve splits path into the real path of what exists and the names that don't. Names below a regular file don't exist;

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"crypto/rand"
 	"errors"
 	"sync"
 	"time"
@@ -22,11 +23,11 @@ func (d *dir) Capabilities() endpoint.Capabilities {
 		ModTimeStep: time.Nanosecond, Realm: realm()}
 }
 
-// realm is this kernel, since it was started.
+// realm is this kernel, since it was started; where it has no name, only this process knows it.
 var realm = sync.OnceValue(func() string {
 	id, err := unix.Sysctl("kern.bootsessionuuid")
 	if err != nil {
-		return ""
+		return rand.Text()
 	}
 	return id
 })

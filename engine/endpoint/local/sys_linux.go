@@ -1,6 +1,7 @@
 package local
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"math"
@@ -114,8 +115,14 @@ func epoch(fd int) string {
 	return boot() + "/" + strconv.FormatUint(st.Mnt_id, 10)
 }
 
-// realm is this kernel: whatever containers there are, a device's number means one device to all of them.
-func realm() string { return boot() }
+// realm is this kernel: whatever containers there are, a device's number means one device to all of them. Where it has no
+// name, only this process knows it.
+var realm = sync.OnceValue(func() string {
+	if boot() == "" {
+		return rand.Text()
+	}
+	return boot()
+})
 
 var boot = sync.OnceValue(func() string {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")

@@ -91,13 +91,13 @@ func (w *walk[F]) folder(above *node[F], name string, dir endpoint.Dir, info end
 		return errors.Join(err, w.leave(above))
 	}
 	n.pending.Store(1)
-	err = dir.List(func(entry endpoint.Entry) error {
+	err = list(dir, func(entry endpoint.Entry) error {
 		if err := w.ctx.Err(); err != nil {
 			return err
 		}
 		switch entry.Type {
 		case endpoint.Folder:
-			return w.descend(n, dir, entry.Name)
+			return w.descend(n, dir, entry)
 		case endpoint.Other:
 			return Unsupported(Join(dir.Path(), entry.Name))
 		default:
@@ -117,32 +117,46 @@ func (w *walk[F]) leave(n *node[F]) error {
 	return err
 }
 
-func (w *walk[F]) descend(above *node[F], dir endpoint.Dir, name string) error {
+// list asks for what is known of the names, where that comes with the listing.
+func list(dir endpoint.Dir, fn func(endpoint.Entry) error) error {
+	lister, ok := Bare(dir).(endpoint.InfoLister)
+	if !ok {
+		return dir.List(fn)
+	}
+	return lister.ListInfo(func(name string, info endpoint.Info) error {
+		return fn(endpoint.Entry{Name: name, Type: info.Type, Info: &info})
+	})
+}
+
+func (w *walk[F]) descend(above *node[F], dir endpoint.Dir, entry endpoint.Entry) error {
 	above.pending.Add(1)
 	select {
 	case w.slots <- struct{}{}:
 		w.group.Go(func() error {
 			defer func() { <-w.slots }()
-			return w.open(above, dir, name)
+			return w.open(above, dir, entry)
 		})
 		return nil
 	default:
-		return w.open(above, dir, name)
+		return w.open(above, dir, entry)
 	}
 }
 
-func (w *walk[F]) open(above *node[F], dir endpoint.Dir, name string) error {
-	path := Join(dir.Path(), name)
-	child, err := dir.OpenDir(name)
+func (w *walk[F]) open(above *node[F], dir endpoint.Dir, entry endpoint.Entry) error {
+	path := Join(dir.Path(), entry.Name)
+	child, err := dir.OpenDir(entry.Name)
 	if err != nil {
 		return errors.Join(AtListed("open", path, err), w.leave(above))
+	}
+	if entry.Info != nil { // older than the folder's own listing, and so good enough to tell whether that changed
+		return w.folder(above, entry.Name, child, *entry.Info)
 	}
 	info, err := child.Info()
 	if err != nil {
 		child.Close()
 		return errors.Join(AtListed("stat", path, err), w.leave(above))
 	}
-	return w.folder(above, name, child, info)
+	return w.folder(above, entry.Name, child, info)
 }
 
 // AtListed is failure.AtSource for a name that was just listed: when it is gone, the source changed.
@@ -185,6 +199,14 @@ func Join(folder, name string) string {
 		return folder + name
 	}
 	return folder + "/" + name
+}
+
+// Bare returns what a Visitor was given as a folder without what a Walk puts around it, so that its abilities show.
+func Bare(dir endpoint.Dir) endpoint.Dir {
+	if b, ok := dir.(borrowed); ok {
+		return b.Dir
+	}
+	return dir
 }
 
 // borrowed is a folder that somebody else closes.
