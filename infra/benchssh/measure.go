@@ -119,10 +119,9 @@ func (b *bench) once(ctx context.Context, t task, r *row, wanted uint64) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(to)) }()
-	sentBefore, receivedBefore := b.link.Traffic()
+	before := b.link.Up.Load() + b.link.Down.Load()
 	took, err := b.run(ctx, r.Way, t, to)
-	sent, received := b.link.Traffic()
-	r.Sent = sent - sentBefore + received - receivedBefore
+	r.Sent = b.link.Up.Load() + b.link.Down.Load() - before
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -26,8 +26,8 @@ func (l *link) run() {
 		return
 	}
 	var both sync.WaitGroup
-	both.Go(func() { l.pass(l.client, l.server, &l.proxy.to) })
-	both.Go(func() { l.pass(l.server, l.client, &l.proxy.from) })
+	both.Go(func() { l.pass(l.client, l.server, &l.proxy.Up) })
+	both.Go(func() { l.pass(l.server, l.client, &l.proxy.Down) })
 	both.Wait()
 }
 

@@ -19,11 +19,12 @@ const dialTimeout = 10 * time.Second
 
 // Proxy is a listener and the connections it took.
 type Proxy struct {
-	target   string
-	address  string
-	delay    atomic.Int64 // time.Duration, one way
-	to, from atomic.Int64 // bytes that were passed on to the target, and from it
-	taken    atomic.Int64
+	// Up and Down count the bytes that were passed on to the target, and from it; Taken the connections that were accepted.
+	Up, Down, Taken atomic.Int64
+
+	target  string
+	address string
+	delay   atomic.Int64 // time.Duration, one way
 
 	mu       sync.Mutex
 	listener net.Listener // nil while connections are refused
@@ -48,14 +49,11 @@ func (p *Proxy) Address() string { return p.address }
 // SetDelay alters what each way takes, for what comes from now on.
 func (p *Proxy) SetDelay(delay time.Duration) { p.delay.Store(int64(delay)) }
 
-// Traffic is how many bytes were passed on to the target, and from it, since the beginning.
-func (p *Proxy) Traffic() (to, from int64) { return p.to.Load(), p.from.Load() }
-
-// Connections is how many there are now, and how many were taken since the beginning.
-func (p *Proxy) Connections() (now int, taken int64) {
+// Links is how many connections there are.
+func (p *Proxy) Links() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.links), p.taken.Load()
+	return len(p.links)
 }
 
 // Cut resets all connections, and what is under way in them is lost. New ones are taken.
@@ -123,7 +121,7 @@ func (p *Proxy) accept(listener net.Listener) {
 		if err != nil {
 			return // it was closed
 		}
-		p.taken.Add(1)
+		p.Taken.Add(1)
 		l := &link{proxy: p, client: client.(*net.TCPConn), gone: make(chan struct{})}
 		p.mu.Lock()
 		refusing := p.listener != listener

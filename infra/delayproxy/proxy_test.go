@@ -96,8 +96,8 @@ func TestEveryByteArrivesInItsOrder(t *testing.T) {
 		}
 		must(t, err)
 	}
-	if to, from := p.Traffic(); got != size || to != size || from != size {
-		t.Errorf("%d of %d bytes; counted %d and %d", got, size, to, from)
+	if up, down := p.Up.Load(), p.Down.Load(); got != size || up != size || down != size {
+		t.Errorf("%d of %d bytes; counted %d and %d", got, size, up, down)
 	}
 }
 
@@ -214,7 +214,7 @@ func TestItForgetsWhoHasGone(t *testing.T) {
 		must(t, conn.Close())
 	}
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
-		if now, taken := p.Connections(); now == 0 && taken == 20 {
+		if now, taken := p.Links(), p.Taken.Load(); now == 0 && taken == 20 {
 			return
 		} else if time.Now().After(deadline) {
 			t.Fatalf("%d of %d are there", now, taken)

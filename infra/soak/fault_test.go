@@ -25,7 +25,7 @@ func (s *soak) strike(faults []fault) {
 }
 
 func (s *soak) cut() string {
-	now, _ := s.link.Connections()
+	now := s.link.Links()
 	s.link.Cut()
 	return fmt.Sprintf("cut %d connections", now)
 }

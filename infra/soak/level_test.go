@@ -35,9 +35,8 @@ func (l level) String() string {
 // look is what they hold now.
 func (s *soak) look() level {
 	s.Helper()
-	connections, _ := s.link.Connections()
 	return level{worker: holds(s.ketter.Worker.Pid()), serve: holds(s.ketter.Pid()), sessions: s.sshd.Sessions(),
-		connections: connections, goroutines: s.goroutines()}
+		connections: s.link.Links(), goroutines: s.goroutines()}
 }
 
 // level is what they hold when they have nothing to do: the least that is seen while pools let go of what is idle.

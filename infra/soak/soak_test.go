@@ -97,8 +97,6 @@ func (s *soak) summary() string {
 	for _, outcome := range slices.Sorted(maps.Keys(s.outcomes)) {
 		lines = append(lines, fmt.Sprintf("%4d × %s", s.outcomes[outcome], outcome))
 	}
-	to, from := s.link.Traffic()
-	_, connections := s.link.Connections()
 	return fmt.Sprintf("%d jobs, %d attempts; %d faults; %d MiB to SRVTRF and %d MiB from it, over %d connections; outcomes:\n%s\n%s",
-		s.ended, s.attempts, len(s.deeds), to>>20, from>>20, connections, strings.Join(lines, "\n"), strings.Join(s.deeds, "\n"))
+		s.ended, s.attempts, len(s.deeds), s.link.Up.Load()>>20, s.link.Down.Load()>>20, s.link.Taken.Load(), strings.Join(lines, "\n"), strings.Join(s.deeds, "\n"))
 }
