@@ -39,6 +39,9 @@ type Options struct {
 	Submitter    Submitter
 	Operator     Operator
 	Jobs         Jobs
+	Portals      Portals
+	Credentials  Credentials
+	PortalTester PortalTester // nil: none
 	Streams      Streams
 	AllowedRoots []string // absolute and clean; with none, every path is refused
 	Ready        []Check
@@ -94,6 +97,13 @@ func (a *api) routes(engine *gin.Engine) {
 	read(work, "/jobs/:id/detail", a.handle(a.showDetail))
 	read(work, "/stats/jobs-history", a.handle(a.jobsHistory))
 
+	work.POST("/portals", a.handle(a.createPortal))
+	work.PUT("/portals/:id", a.handle(a.changePortal))
+	work.DELETE("/portals/:id", a.handle(a.deletePortal))
+	read(work, "/portals", a.handle(a.listPortals))
+	read(work, "/portals/:id", a.handle(a.showPortal))
+	engine.POST("/portals/:id/test", a.handle(a.testPortal))
+
 	read(engine, "/jobs/:id/events", a.handle(a.streamEvents))
 
 	if a.RiverUI != nil {
@@ -127,6 +137,12 @@ func (a *api) index(c *gin.Context) {
 		"cancel a job":       "POST /jobs/{id}/cancel",
 		"retry a job":        "POST /jobs/{id}/retry",
 		"the latest jobs":    "GET /stats/jobs-history?status&mode&strategy&limit",
+		"add a portal":       "POST /portals",
+		"list portals":       "GET /portals",
+		"one portal":         "GET /portals/{id or name}",
+		"change a portal":    "PUT /portals/{id or name}",
+		"delete a portal":    "DELETE /portals/{id or name}",
+		"test a portal":      "POST /portals/{id or name}/test",
 		"is it alive":        "GET /healthz",
 		"can it take a job":  "GET /readyz",
 		"the queue (a page)": "GET " + riverUIPrefix + "/",

@@ -2,8 +2,9 @@
 // service is ready. docs/api.md is its contract with operators.
 //
 // It validates what comes in and shapes what goes out. It never touches a file, never writes to the database but through
-// Submitter, and never lets the text of an internal error out: an answer carries a code and a sentence that says what to
-// do, the log carries the whole chain under the same request id.
+// Submitter, Operator and Portals, and never lets the text of an internal error out: an answer carries a code and a sentence that says what to
+// do, the log carries the whole chain under the same request id. A portal's credential comes in, is encrypted, and never goes
+// out again, not even in an error that refuses it.
 //
 // Every error becomes an answer in one place, api.fail. Handlers return errors:
 //

@@ -59,7 +59,7 @@ func checkSubmitted(t *testing.T, submission transfer.Submission) {
 		}
 	}
 	if !spec.Mode.Valid() || !spec.Strategy.Valid() || !spec.Verify.Valid() || spec.FinalPath() == spec.Source ||
-		submission.Queue == "" || submission.Priority < 1 || submission.Priority > 4 {
+		submission.Priority < 1 || submission.Priority > 4 {
 		t.Errorf("submitted %+v", submission)
 	}
 }

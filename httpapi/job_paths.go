@@ -31,25 +31,46 @@ func parsePath(name, sent string) (string, error) {
 			"Name the folder above it instead.")
 	case !path.IsAbs(sent):
 		return refuse(name + " is not absolute; it must begin with /.")
-	case path.Clean(sent) == "/" && name == fieldSource:
-		return refuse(name + " is the root of the file system; name the file or folder to transfer.")
 	}
 	return path.Clean(sent), nil
 }
 
+// parseSide returns the clean path of a side of a job: the worker's own, or one inside a portal, whose root is "/".
+func parseSide(values map[string]string, name, portal string) (string, error) {
+	sent := values[name]
+	if _, inPortal := values[portal]; !inPortal || sent == "" {
+		cleaned, err := parsePath(name, sent)
+		if err == nil && cleaned == "/" && name == fieldSource {
+			err = failure.New(failure.InvalidRequest, "/", name+" is the root of the file system; name the file or folder to transfer.")
+		}
+		return cleaned, err
+	}
+	if slices.Contains(strings.Split(sent, "/"), "..") {
+		return "", failure.New(failure.InvalidRequest, sent[:min(len(sent), maxPath)], name+" holds \"..\"; name the path from the portal's root on.")
+	}
+	return parsePath(name, "/"+strings.TrimLeft(sent, "/"))
+}
+
+// side is one end of a job.
+type side struct {
+	name, path string
+	portal     int64 // 0: none
+}
+
 // checkPaths refuses what must never reach a worker, judging by the paths' text. The worker judges again with symbolic
-// links resolved.
+// links resolved. What lies in a portal lies below its root, which whoever made the portal has allowed.
 func checkPaths(spec transfer.Spec, roots []string) error {
-	for _, p := range []struct{ name, path string }{{fieldSource, spec.Source}, {fieldDestination, spec.Destination}} {
-		if !slices.ContainsFunc(roots, func(root string) bool { return inside(root, p.path) }) {
-			return failure.New(failure.PathNotAllowed, p.path,
-				fmt.Sprintf("%s is outside the allowed roots: %s.", p.name, strings.Join(roots, ", ")))
+	source := side{fieldSource, spec.Source, spec.SourcePortal}
+	for _, s := range []side{source, {fieldDestination, spec.Destination, spec.DestinationPortal}} {
+		if err := checkAllowed(s, roots); err != nil {
+			return err
 		}
 	}
-	holdsRoot := func(root string) bool { return inside(spec.Source, root) }
-	if spec.Mode == transfer.Move && slices.ContainsFunc(roots, holdsRoot) {
-		return failure.New(failure.PathNotAllowed, spec.Source,
-			"A move of source_path would remove an allowed root. Copy it, or move what lies in it.")
+	if err := checkRoot(source, spec.Mode, roots); err != nil {
+		return err
+	}
+	if spec.SourcePortal != spec.DestinationPortal {
+		return nil // two places, as far as can be told from here
 	}
 	if inside(spec.Source, spec.Destination) {
 		return failure.New(failure.DestinationInsideSource, spec.Destination,
@@ -58,6 +79,28 @@ func checkPaths(spec transfer.Spec, roots []string) error {
 	if spec.FinalPath() == spec.Source {
 		return failure.New(failure.SourceInsideDestination, spec.Source,
 			"source_path already lies in destination_path. Choose another destination folder.")
+	}
+	return nil
+}
+
+func checkAllowed(s side, roots []string) error {
+	if s.portal != 0 || slices.ContainsFunc(roots, func(root string) bool { return inside(root, s.path) }) {
+		return nil
+	}
+	return failure.New(failure.PathNotAllowed, s.path,
+		fmt.Sprintf("%s is outside the allowed roots: %s.", s.name, strings.Join(roots, ", ")))
+}
+
+// checkRoot refuses to move what others stand on.
+func checkRoot(source side, mode transfer.Mode, roots []string) error {
+	switch {
+	case mode != transfer.Move:
+	case source.portal != 0 && source.path == "/":
+		return failure.New(failure.PathNotAllowed, source.path,
+			"A move of source_path would remove the portal's root. Copy it, or move what lies in it.")
+	case source.portal == 0 && slices.ContainsFunc(roots, func(root string) bool { return inside(source.path, root) }):
+		return failure.New(failure.PathNotAllowed, source.path,
+			"A move of source_path would remove an allowed root. Copy it, or move what lies in it.")
 	}
 	return nil
 }

@@ -18,30 +18,40 @@ const (
 	fieldVerify      = "verify"
 	fieldQueue       = "queue"
 	fieldPriority    = "priority"
+
+	fieldSourcePortal      = "source_portal"
+	fieldDestinationPortal = "destination_portal"
 )
 
-// parseSubmission makes a submission of a request's members, or says what is wrong with the first that doesn't fit. Where
-// the paths may lie is checkPaths' affair.
-func parseSubmission(members []member) (submission transfer.Submission, err error) {
+// jobRequest is what POST /jobs asks for; which portals there are is yet to be found.
+type jobRequest struct {
+	submission                      transfer.Submission
+	sourcePortal, destinationPortal string // ids or names; empty: none
+}
+
+// parseJob makes a job of a request's members, or says what is wrong with the first that doesn't fit. Where the paths may
+// lie is checkPaths' affair.
+func parseJob(members []member) (asked jobRequest, err error) {
 	values, err := texts(members)
 	if err != nil {
-		return submission, err
+		return asked, err
 	}
-	if submission.Spec, err = parseSpec(values); err != nil {
-		return submission, err
+	asked.sourcePortal, asked.destinationPortal = values[fieldSourcePortal], values[fieldDestinationPortal]
+	if asked.submission.Spec, err = parseSpec(values); err != nil {
+		return asked, err
 	}
-	if submission.Queue, err = parseQueue(values); err != nil {
-		return submission, err
+	if asked.submission.Queue, err = parseQueue(values); err != nil {
+		return asked, err
 	}
-	submission.Priority, err = parsePriority(values)
-	return submission, err
+	asked.submission.Priority, err = parsePriority(values)
+	return asked, err
 }
 
 func parseSpec(values map[string]string) (spec transfer.Spec, err error) {
-	if spec.Source, err = parsePath(fieldSource, values[fieldSource]); err != nil {
+	if spec.Source, err = parseSide(values, fieldSource, fieldSourcePortal); err != nil {
 		return spec, err
 	}
-	if spec.Destination, err = parsePath(fieldDestination, values[fieldDestination]); err != nil {
+	if spec.Destination, err = parseSide(values, fieldDestination, fieldDestinationPortal); err != nil {
 		return spec, err
 	}
 	if spec.Mode, err = choose(values, fieldMode, "", transfer.Copy, transfer.Move); err != nil {
@@ -56,17 +66,20 @@ func parseSpec(values map[string]string) (spec transfer.Spec, err error) {
 
 // texts returns the values by name. All that a job knows are strings but the priority, which stays as it was written.
 func texts(members []member) (map[string]string, error) {
-	known := []string{fieldSource, fieldDestination, fieldMode, fieldStrategy, fieldVerify, fieldQueue, fieldPriority}
+	known := []string{
+		fieldSource, fieldDestination, fieldMode, fieldStrategy, fieldVerify, fieldQueue, fieldPriority, fieldSourcePortal,
+		fieldDestinationPortal,
+	}
 	values := make(map[string]string, len(members))
 	for _, m := range members {
 		var err error
 		switch {
-		case m.name == "source_portal" || m.name == "destination_portal":
-			err = invalid("%s: portals are not available in this version; leave the field out.", m.name)
 		case !slices.Contains(known, m.name):
 			err = invalid("There is no field %s; a job has %s.", short(m.name), strings.Join(known, ", "))
 		case m.name == fieldPriority:
 			values[m.name] = string(m.value)
+		case m.name == fieldSourcePortal || m.name == fieldDestinationPortal:
+			values[m.name], err = m.portal()
 		default:
 			values[m.name], err = m.text()
 		}
@@ -77,18 +90,30 @@ func texts(members []member) (map[string]string, error) {
 	return values, nil
 }
 
+// portal returns a member's value, which must name a portal or be its id.
+func (m member) portal() (string, error) {
+	if kindOf(m.value) == "a number" {
+		return string(m.value), nil
+	}
+	ref, err := m.text()
+	if err == nil && ref == "" {
+		err = invalid("%s is empty; name a portal, or leave the field out.", m.name)
+	}
+	return ref, err
+}
+
 // queueName is what River takes for one.
 var queueName = regexp.MustCompile(`^[a-z0-9]+([_-][a-z0-9]+)*$`)
 
+const maxQueue = 64
+
+func isQueue(name string) bool { return len(name) <= maxQueue && queueName.MatchString(name) }
+
+// parseQueue returns an empty one where none is asked for: it is then that of a host that can run the job.
 func parseQueue(values map[string]string) (string, error) {
-	const most = 64
 	name, given := values[fieldQueue]
-	switch {
-	case !given:
-		return transfer.DefaultQueue, nil
-	case len(name) > most || !queueName.MatchString(name):
-		return "", invalid("queue is %s; it must be lower-case letters and digits, with single - or _ between them, %d at most.",
-			short(name), most)
+	if given && !isQueue(name) {
+		return "", invalid("queue is %s; it must be %s.", short(name), queueSyntax)
 	}
 	return name, nil
 }

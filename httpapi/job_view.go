@@ -21,15 +21,18 @@ type jobView struct {
 	Strategy        *transfer.Strategy `json:"strategy"` // null until decided
 	SourcePath      string             `json:"source_path"`
 	DestinationPath string             `json:"destination_path"`
-	FilesCopied     int64              `json:"files_copied"`
-	BytesCopied     int64              `json:"bytes_copied"`
-	DurationSeconds *float64           `json:"duration_seconds"` // of the run, without the wait; null when there was none
-	QueuedSeconds   float64            `json:"queued_seconds"`
-	CreatedAt       time.Time          `json:"created_at"`
-	StartedAt       *time.Time         `json:"started_at"`
-	FinishedAt      *time.Time         `json:"finished_at"`
-	UpdatedAt       time.Time          `json:"updated_at"`
-	Error           *errorView         `json:"error"`
+	// The portals' names when the job was submitted; null: the path is the worker's own.
+	SourcePortal      *string    `json:"source_portal"`
+	DestinationPortal *string    `json:"destination_portal"`
+	FilesCopied       int64      `json:"files_copied"`
+	BytesCopied       int64      `json:"bytes_copied"`
+	DurationSeconds   *float64   `json:"duration_seconds"` // of the run, without the wait; null when there was none
+	QueuedSeconds     float64    `json:"queued_seconds"`
+	CreatedAt         time.Time  `json:"created_at"`
+	StartedAt         *time.Time `json:"started_at"`
+	FinishedAt        *time.Time `json:"finished_at"`
+	UpdatedAt         time.Time  `json:"updated_at"`
+	Error             *errorView `json:"error"`
 }
 
 type errorView struct {
@@ -60,11 +63,13 @@ type progressView struct {
 // detailView is a job with what it was asked for and all that happened to it.
 type detailView struct {
 	oneView
-	RequestedStrategy transfer.Strategy `json:"requested_strategy"`
-	Method            *transfer.Method  `json:"method"`
-	Verify            transfer.Verify   `json:"verify"`
-	Takeovers         int32             `json:"takeovers"`
-	Events            []eventView       `json:"events"`
+	RequestedStrategy   transfer.Strategy `json:"requested_strategy"`
+	Method              *transfer.Method  `json:"method"`
+	Verify              transfer.Verify   `json:"verify"`
+	Takeovers           int32             `json:"takeovers"`
+	SourcePortalID      *int64            `json:"source_portal_id"`
+	DestinationPortalID *int64            `json:"destination_portal_id"`
+	Events              []eventView       `json:"events"`
 }
 
 type eventView struct {
@@ -80,6 +85,7 @@ func viewJob(job db.Job, now time.Time) jobView {
 		ID: job.ID, Mode: job.Mode, Status: job.Status,
 		Queue: job.Queue, Priority: job.Priority, Attempts: job.Attempts, Strategy: job.Strategy,
 		SourcePath: job.SourcePath, DestinationPath: job.DestinationPath,
+		SourcePortal: job.SourcePortalName, DestinationPortal: job.DestinationPortalName,
 		FilesCopied: job.FilesCopied, BytesCopied: job.BytesCopied,
 		DurationSeconds: durationSeconds(job, now), QueuedSeconds: queuedSeconds(job, now),
 		CreatedAt: job.CreatedAt.UTC(), StartedAt: utc(job.StartedAt),
@@ -115,7 +121,7 @@ func viewDetail(found db.Followed, now time.Time) detailView {
 	job := found.Job
 	view := detailView{
 		oneView: viewOne(found, now), RequestedStrategy: job.RequestedStrategy, Method: job.Method,
-		Verify: job.Verify, Takeovers: job.Takeovers, Events: make([]eventView, len(found.Events)),
+		Verify: job.Verify, Takeovers: job.Takeovers, SourcePortalID: job.SourcePortal, DestinationPortalID: job.DestinationPortal, Events: make([]eventView, len(found.Events)),
 	}
 	for i, e := range found.Events {
 		view.Events[i] = viewEvent(e)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ketter/ketter/db"
 	"github.com/ketter/ketter/engine/failure"
+	"github.com/ketter/ketter/engine/transfer"
 )
 
 // createJob records a job. Whether its paths exist is for the worker to find: they are its host's, not this one's.
@@ -21,11 +22,8 @@ func (a *api) createJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	submission, err := parseSubmission(members)
+	submission, err := a.parseSubmission(c.Request.Context(), members)
 	if err != nil {
-		return err
-	}
-	if err := checkPaths(submission.Spec, a.AllowedRoots); err != nil {
 		return err
 	}
 	if submission.IdempotencyKey, err = idempotencyKey(c.Request.Header); err != nil {
@@ -42,6 +40,29 @@ func (a *api) createJob(c *gin.Context) error {
 	c.Header("Location", fmt.Sprintf("/jobs/%d", job.ID))
 	writeJSON(c, status, viewJob(job, a.Now()))
 	return nil
+}
+
+// parseSubmission makes a submission of a request's members, with the portals it names.
+func (a *api) parseSubmission(ctx context.Context, members []member) (transfer.Submission, error) {
+	asked, err := parseJob(members)
+	if err != nil {
+		return asked.submission, err
+	}
+	spec := &asked.submission.Spec
+	for _, p := range []struct {
+		ref string
+		id  *int64
+	}{{asked.sourcePortal, &spec.SourcePortal}, {asked.destinationPortal, &spec.DestinationPortal}} {
+		if p.ref == "" {
+			continue
+		}
+		portal, err := a.findPortal(ctx, p.ref)
+		if err != nil {
+			return asked.submission, err
+		}
+		*p.id = portal.ID
+	}
+	return asked.submission, checkPaths(*spec, a.AllowedRoots)
 }
 
 func (a *api) cancelJob(c *gin.Context) error { return a.operate(c, a.Operator.Cancel) }

@@ -225,11 +225,13 @@ func TestDetailHoldsEventsInOrder(t *testing.T) {
 	f.succeed(id, "ZIP_FIRST", "archive", noon())
 	var detail struct {
 		jobAnswer
-		RequestedStrategy string `json:"requested_strategy"`
-		Method            string `json:"method"`
-		Verify            string `json:"verify"`
-		Takeovers         int    `json:"takeovers"`
-		Events            []struct {
+		RequestedStrategy   string `json:"requested_strategy"`
+		Method              string `json:"method"`
+		Verify              string `json:"verify"`
+		Takeovers           int    `json:"takeovers"`
+		SourcePortalID      *int64 `json:"source_portal_id"`
+		DestinationPortalID *int64 `json:"destination_portal_id"`
+		Events              []struct {
 			Seq       int64            `json:"seq"`
 			Kind      string           `json:"kind"`
 			Message   string           `json:"message"`

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/engine/remote"
 	"github.com/ketter/ketter/engine/transfer"
 	"github.com/ketter/ketter/httpapi"
 	"github.com/ketter/ketter/infra/testdb"
@@ -28,7 +30,24 @@ type fixture struct {
 	client  *riverjobs.Client
 	options httpapi.Options
 	log     *logBuffer
+	vault   *vault
 }
+
+// vault keeps credentials instead of encrypting them.
+type vault struct {
+	mu     sync.Mutex
+	sealed []remote.Credential
+	err    error
+}
+
+func (v *vault) Seal(portal int64, credential remote.Credential) ([]byte, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.sealed = append(v.sealed, credential)
+	return fmt.Appendf(nil, "%d of %d", len(v.sealed), portal), v.err
+}
+
+func (v *vault) Readable(db.Portal) bool { return v.err == nil }
 
 func setup(t *testing.T) *fixture {
 	t.Helper()
@@ -43,9 +62,9 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{t: t, store: store, client: client, log: &logBuffer{}}
+	f := &fixture{t: t, store: store, client: client, log: &logBuffer{}, vault: &vault{}}
 	f.options = httpapi.Options{
-		Submitter: client, Operator: client, Jobs: store, AllowedRoots: []string{"/data", "/mnt/nexis"}, Version: "v1.2.3",
+		Submitter: client, Operator: client, Jobs: store, Portals: store, Credentials: f.vault, AllowedRoots: []string{"/data", "/mnt/nexis"}, Version: "v1.2.3",
 		Logger: zerolog.New(f.log),
 	}
 	return f
@@ -81,7 +100,7 @@ type answer struct {
 
 func send(h http.Handler, method, target, body string, header ...string) answer {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
-	if method == http.MethodPost {
+	if method == http.MethodPost || method == http.MethodPut {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	for i := 0; i < len(header); i += 2 {
@@ -147,24 +166,26 @@ func (a answer) isProblem(t *testing.T, status int, code string) problem {
 }
 
 type jobAnswer struct {
-	ID              int64    `json:"id"`
-	Mode            string   `json:"mode"`
-	Status          string   `json:"status"`
-	Queue           string   `json:"queue"`
-	Priority        int      `json:"priority"`
-	Attempts        int      `json:"attempts"`
-	Strategy        *string  `json:"strategy"`
-	SourcePath      string   `json:"source_path"`
-	DestinationPath string   `json:"destination_path"`
-	FilesCopied     int64    `json:"files_copied"`
-	BytesCopied     int64    `json:"bytes_copied"`
-	DurationSeconds *float64 `json:"duration_seconds"`
-	QueuedSeconds   float64  `json:"queued_seconds"`
-	CreatedAt       string   `json:"created_at"`
-	StartedAt       *string  `json:"started_at"`
-	FinishedAt      *string  `json:"finished_at"`
-	UpdatedAt       string   `json:"updated_at"`
-	Error           *struct {
+	ID                int64    `json:"id"`
+	Mode              string   `json:"mode"`
+	Status            string   `json:"status"`
+	Queue             string   `json:"queue"`
+	Priority          int      `json:"priority"`
+	Attempts          int      `json:"attempts"`
+	Strategy          *string  `json:"strategy"`
+	SourcePath        string   `json:"source_path"`
+	DestinationPath   string   `json:"destination_path"`
+	SourcePortal      *string  `json:"source_portal"`
+	DestinationPortal *string  `json:"destination_portal"`
+	FilesCopied       int64    `json:"files_copied"`
+	BytesCopied       int64    `json:"bytes_copied"`
+	DurationSeconds   *float64 `json:"duration_seconds"`
+	QueuedSeconds     float64  `json:"queued_seconds"`
+	CreatedAt         string   `json:"created_at"`
+	StartedAt         *string  `json:"started_at"`
+	FinishedAt        *string  `json:"finished_at"`
+	UpdatedAt         string   `json:"updated_at"`
+	Error             *struct {
 		Code, Message, Hint string
 		Path                *string
 	} `json:"error"`

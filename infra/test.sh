@@ -132,6 +132,9 @@ install_missing() {
 	postgres_bindir >/dev/null || missing="$missing postgresql"
 	have redis-server || missing="$missing redis-server"
 	[ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
+	have scp || missing="$missing openssh-client"
+	have rsync || missing="$missing rsync"
+	have rclone || missing="$missing rclone"
 	have unzip || missing="$missing unzip"
 	if is_root; then # who alone may mount the file systems that some tests are about
 		have mkfs.btrfs || missing="$missing btrfs-progs"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -14,8 +15,16 @@ import (
 	"github.com/ketter/ketter/engine/endpoint"
 )
 
+// Lack is something that an endpoint has no way to do, and that Capabilities have no word for.
+type Lack int
+
+// The lacks.
+const (
+	LinkTimes Lack = iota // SetModTime leaves symbolic links as they are
+)
+
 // Run runs the conformance suite. open makes an empty folder of the endpoint, which is removed with the test.
-func Run(t *testing.T, open func(t *testing.T) endpoint.Dir) {
+func Run(t *testing.T, open func(t *testing.T) endpoint.Dir, lacks ...Lack) {
 	rules := map[string]func(*testing.T, endpoint.Dir){
 		"what was written is read":               writtenIsRead,
 		"any byte but slash and NUL is a name":   anyName,
@@ -43,6 +52,11 @@ func Run(t *testing.T, open func(t *testing.T) endpoint.Dir) {
 		"attributes come back":                   attributesComeBack,
 		"attributes come back, however many":     manyAttributesComeBack,
 		"publish is a rename":                    publishIsARename,
+		"a link has a time of its own":           linkHasItsOwnTime,
+	}
+	if slices.Contains(lacks, LinkTimes) {
+		delete(rules, "a link has a time of its own")
+		rules["a link's time is left alone"] = linkTimeIsLeftAlone
 	}
 	for rule, check := range rules {
 		t.Run(rule, func(t *testing.T) {
@@ -190,15 +204,36 @@ func nothingFollowed(t *testing.T, dir endpoint.Dir) {
 			t.Errorf("SetMode took %s", link)
 		}
 	}
-	when := time.Unix(1234567890, 0)
-	ok(t, dir.SetModTime("to file", when))
-	link, err := dir.Lstat("to file")
-	ok(t, err)
-	file, err := dir.Lstat("file")
-	ok(t, err)
-	if !link.ModAt.Equal(when) || file.ModAt.Equal(when) || file.Mode != 0o600 {
-		t.Errorf("link %+v, file %+v", link, file)
+	if file, err := dir.Lstat("file"); err != nil || file.Mode != 0o600 {
+		t.Errorf("file %+v, %v", file, err)
 	}
+}
+
+func linkHasItsOwnTime(t *testing.T, dir endpoint.Dir) {
+	when := time.Unix(1234567890, 0)
+	if link, file := linkTimes(t, dir, when); !link.Equal(when) || file.Equal(when) {
+		t.Errorf("link has %v, file %v", link, file)
+	}
+}
+
+func linkTimeIsLeftAlone(t *testing.T, dir endpoint.Dir) {
+	when := time.Unix(1234567890, 0)
+	if link, file := linkTimes(t, dir, when); link.Equal(when) || file.Equal(when) {
+		t.Errorf("link has %v, file %v", link, file)
+	}
+}
+
+// linkTimes are those of a link that was given a time, and of the file that it leads to.
+func linkTimes(t *testing.T, dir endpoint.Dir, when time.Time) (link, file time.Time) {
+	t.Helper()
+	put(t, dir, "file", "content")
+	ok(t, dir.Symlink("file", "to file"))
+	ok(t, dir.SetModTime("to file", when))
+	of, err := dir.Lstat("to file")
+	ok(t, err)
+	there, err := dir.Lstat("file")
+	ok(t, err)
+	return of.ModAt, there.ModAt
 }
 
 func renameNeverReplaces(t *testing.T, dir endpoint.Dir) {
@@ -336,6 +371,9 @@ func notEmptyStays(t *testing.T, dir endpoint.Dir) {
 func lockExcludes(t *testing.T, dir endpoint.Dir) {
 	first := sub(t, dir, "folder")
 	if err := first.TryLock(); errors.Is(err, errors.ErrUnsupported) {
+		if dir.Capabilities().Locks {
+			t.Error("it says that it has locks")
+		}
 		return // nothing is promised
 	} else {
 		ok(t, err)
