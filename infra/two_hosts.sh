@@ -270,7 +270,7 @@ start_ketter() {
 }
 
 ketter_is_ready() {
-	is_running ketter || die "Ketter ended before it was ready: see $lab/ketter.log"
+	[ -n "$(command_of "$(cat "$run/ketter.pid")")" ] || die "Ketter ended before it was ready: see $lab/ketter.log"
 	http GET /readyz >/dev/null && [ "$HTTP_STATUS" = 200 ]
 }
 
