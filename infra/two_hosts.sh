@@ -239,6 +239,7 @@ write_sshd_config() {
 	END
 	if [ -n "$loopback" ]; then
 		echo 'StrictModes no'
+		echo "SetEnv \"HOME=$srvtrf/home\"" # no start-up files of the user's
 		return
 	fi
 	cat <<-END

@@ -61,6 +61,7 @@ func NewSshd(dir string) (*Sshd, error) {
 
 func (s *Sshd) path(name string) string { return filepath.Join(s.dir, name) }
 
+// config gives sessions a home of their own: what a user's start-up files do, and how long they take, is nobody's matter here.
 func (s *Sshd) config() string {
 	return fmt.Sprintf(`ListenAddress 127.0.0.1:%d
 HostKey %q
@@ -74,7 +75,8 @@ KbdInteractiveAuthentication no
 PrintMotd no
 PrintLastLog no
 Subsystem sftp internal-sftp
-`, s.port, s.path("host_key"), s.path("authorized_keys"))
+SetEnv "HOME=%s"
+`, s.port, s.path("host_key"), s.path("authorized_keys"), s.dir)
 }
 
 // User is who logs in, HostKey what the server is known by, Address where it listens.
