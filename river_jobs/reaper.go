@@ -16,13 +16,14 @@ import (
 
 // chores are what a worker does for the jobs of all workers, so that one worker is enough to mend what another's death has
 // broken: every beat it looks for runs whose worker is not heard of any more, every lease for jobs that River and we disagree
-// about, and for what ended jobs have left. Each chore has a goroutine of its own, for a sweep may take long.
+// about, and for what ended jobs have left. It also tells what it holds itself. Each chore has a goroutine of its own, for a sweep may take long.
 func (w *transferWorker) chores() map[string]chore {
 	return map[string]chore{
 		"takeover":       {w.Beat, w.takeOverExpired},
 		"reconciliation": {w.Lease, w.reconcile},
 		"sweep":          {w.Lease, w.sweepEnded},
 		"retention":      {time.Hour, w.retain},
+		"figures":        {w.Lease, w.tellFigures},
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ketter/ketter/infra/sample"
 )
 
 // small measures a tiny set in a folder of the test's own.
@@ -148,15 +150,15 @@ func TestAnInterruptEndsTheWayThatRuns(t *testing.T) {
 
 func TestSetsAreReadAsTheyAreWritten(t *testing.T) {
 	t.Parallel()
-	sets, err := parseSets("2000x1KiB,1x2GiB+2000x4KiB")
+	sets, err := sample.Parse("2000x1KiB,1x2GiB+2000x4KiB")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(sets) != 2 || sets[0].bytes() != 2000<<10 || sets[1].files() != 2001 || sets[1].bytes() != 2<<30+2000*4<<10 {
+	if len(sets) != 2 || sets[0].Bytes() != 2000<<10 || sets[1].Files() != 2001 || sets[1].Bytes() != 2<<30+2000*4<<10 {
 		t.Errorf("they are %v", sets)
 	}
 	for _, wrong := range []string{"x1KiB", "0x1KiB", "2000x1", "2000x1KB", "1x1KiB,", "1x1KiB+", "1000000x9000GiB"} {
-		if _, err := parseSets(wrong); err == nil {
+		if _, err := sample.Parse(wrong); err == nil {
 			t.Errorf("%q is taken for a set", wrong)
 		}
 	}

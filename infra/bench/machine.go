@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/ketter/ketter/infra/sample"
 )
 
 // fact is a line of the machine's description.
@@ -66,7 +68,7 @@ func procValue(file, name string) string {
 		}
 		var kilobytes int64
 		if n, _ := fmt.Sscanf(value, "%d kB", &kilobytes); n == 1 {
-			return bytesText(kilobytes << 10)
+			return sample.BytesText(kilobytes << 10)
 		}
 		return strings.TrimSpace(value)
 	}

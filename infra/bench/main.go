@@ -7,11 +7,9 @@
 // a copy is told in its row; the last two end the program with status 1.
 //
 //	main.go     the flags and the order of things
-//	set.go      what is copied: 2000x1KiB
 //	place.go    where: memory, disk, a mount with latency
 //	way.go      by what: cp -a, rsync, ketter
 //	measure.go  the rounds
-//	digest.go   whether a copy is one
 //	machine.go  what it was measured on
 //	report.go   the document; head.md is its beginning
 package main
@@ -27,6 +25,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/ketter/ketter/infra/sample"
 )
 
 func main() {
@@ -164,10 +164,10 @@ func (p plan) checkRoom() error {
 			if place.refused != "" {
 				continue
 			}
-			needed := 3 * (task.set.bytes() + int64(task.set.files())*8<<10)
+			needed := 3 * (task.set.Bytes() + int64(task.set.Files())*8<<10)
 			if found := place.room(); found < needed {
 				return fmt.Errorf("%s: %s needs %s, and %s are free: choose smaller sets (--sets) or another folder (--memory-dir, --disk-dir)",
-					place.name, task.set, bytesText(needed), bytesText(found))
+					place.name, task.set, sample.BytesText(needed), sample.BytesText(found))
 			}
 		}
 	}
@@ -207,7 +207,7 @@ func (b *bench) measurePlace(ctx context.Context, p *place) (s section, err erro
 
 // task is a set, to be copied or moved by these ways.
 type task struct {
-	set    set
+	set    sample.Set
 	ways   []way
 	rounds int
 }

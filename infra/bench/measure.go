@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/ketter/ketter/infra/sample"
 )
 
 // row is what one way took, or why it didn't.
@@ -39,7 +41,7 @@ func (b *bench) measure(ctx context.Context, p *place, t task) ([]row, error) {
 		return nil, err
 	}
 	source := filepath.Join(from, "source")
-	if err := t.set.make(source); err != nil {
+	if err := t.set.Make(source); err != nil {
 		return nil, err
 	}
 	rows, err := b.runRounds(ctx, p, t, source)
@@ -47,7 +49,7 @@ func (b *bench) measure(ctx context.Context, p *place, t task) ([]row, error) {
 }
 
 func (b *bench) runRounds(ctx context.Context, p *place, t task, source string) ([]row, error) {
-	wanted, err := digest(source)
+	wanted, err := sample.Digest(source)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +103,7 @@ func (b *bench) once(ctx context.Context, p *place, source string, r *row, wante
 		fmt.Fprintf(b.progress, "%s\n", output)
 		r.fail("failed: %v", err)
 	case len(r.times) == 0:
-		if got, err := digest(made); err != nil {
+		if got, err := sample.Digest(made); err != nil {
 			r.fail("failed: its result can't be read")
 		} else if got != wanted {
 			r.fail("failed: its result differs from the source")

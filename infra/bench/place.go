@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/ketter/ketter/infra/sample"
 )
 
 // place is where a set is copied from and to. With latency, the ways see its folder through mounts, and this program, which
@@ -22,8 +24,8 @@ type place struct {
 	delay     time.Duration
 	both      bool // the source is behind the latency too
 	latencyfs string
-	sets      []set
-	moveSets  []set
+	sets      []sample.Set
+	moveSets  []sample.Set
 	rounds    int
 	refused   string // why nothing can be measured here
 	tasks     []task
@@ -54,10 +56,10 @@ func newPlace(name string, o options) (*place, error) {
 		return nil, fmt.Errorf("there is no place %q, but memory, disk, latency:DELAY and latency:DELAY:both", name)
 	}
 	p.refused = p.refusal()
-	if p.sets, err = parseSets(sets); err != nil {
+	if p.sets, err = sample.Parse(sets); err != nil {
 		return nil, err
 	}
-	p.moveSets, err = parseSets(moveSets)
+	p.moveSets, err = sample.Parse(moveSets)
 	return p, err
 }
 

@@ -1,4 +1,4 @@
-package main
+package sample
 
 import (
 	"fmt"
@@ -11,9 +11,9 @@ import (
 
 var seed = maphash.MakeSeed()
 
-// digest sums up a tree: names, modes, sizes, times and contents of its files, and names and modes of its folders (whose times
+// Digest sums up a tree: names, modes, sizes, times and contents of its files, and names and modes of its folders (whose times
 // not every tool keeps). Two digests of one process are equal when the trees are.
-func digest(dir string) (uint64, error) {
+func Digest(dir string) (uint64, error) {
 	var h maphash.Hash
 	h.SetSeed(seed)
 	buffer := make([]byte, 1<<20)

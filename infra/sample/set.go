@@ -1,4 +1,6 @@
-package main
+// Package sample makes the folders that benchmarks copy, and tells whether a copy is one. It never looks at time or who
+// copied.
+package sample
 
 import (
 	"fmt"
@@ -11,8 +13,8 @@ import (
 	"time"
 )
 
-// set is what is copied: files of random bytes, which nothing can compress, in folders of at most 500.
-type set []part
+// Set is what is copied: files of random bytes, which nothing can compress, in folders of at most 500.
+type Set []part
 
 type part struct {
 	files int
@@ -26,13 +28,14 @@ const (
 
 var partPattern = regexp.MustCompile(`^([1-9][0-9]{0,6})x([1-9][0-9]{0,9})(B|KiB|MiB|GiB)$`)
 
-func parseSets(text string) ([]set, error) {
+// Parse reads sets as 1x2GiB+2000x4KiB,2000x1KiB.
+func Parse(text string) ([]Set, error) {
 	if text == "" {
 		return nil, nil
 	}
-	var sets []set
+	var sets []Set
 	for one := range strings.SplitSeq(text, ",") {
-		var s set
+		var s Set
 		for word := range strings.SplitSeq(one, "+") {
 			m := partPattern.FindStringSubmatch(word)
 			if m == nil {
@@ -41,7 +44,7 @@ func parseSets(text string) ([]set, error) {
 			files, _ := strconv.Atoi(m[1])
 			size, _ := strconv.ParseInt(m[2], 10, 64)
 			if float64(files)*float64(size)*float64(unit(m[3])) > largestPart {
-				return nil, fmt.Errorf("%q is more than %s", one, bytesText(largestPart))
+				return nil, fmt.Errorf("%q is more than %s", one, BytesText(largestPart))
 			}
 			s = append(s, part{files, size * unit(m[3])})
 		}
@@ -61,8 +64,8 @@ func unit(name string) int64 {
 
 var units = []string{"B", "KiB", "MiB", "GiB", "TiB"}
 
-// bytesText is a number of bytes in the largest unit that leaves at least one.
-func bytesText(n int64) string {
+// BytesText is a number of bytes in the largest unit that leaves at least one.
+func BytesText(n int64) string {
 	i, f := 0, float64(n)
 	for f >= 1024 && i < len(units)-1 {
 		i, f = i+1, f/1024
@@ -70,34 +73,36 @@ func bytesText(n int64) string {
 	return strings.TrimSuffix(strconv.FormatFloat(f, 'f', 1, 64), ".0") + " " + units[i]
 }
 
-func (s set) String() string {
+func (s Set) String() string {
 	var words []string
 	for _, p := range s {
 		if p.files == 1 {
-			words = append(words, "one file of "+bytesText(p.size))
+			words = append(words, "one file of "+BytesText(p.size))
 		} else {
-			words = append(words, fmt.Sprintf("%d × %s", p.files, bytesText(p.size)))
+			words = append(words, fmt.Sprintf("%d × %s", p.files, BytesText(p.size)))
 		}
 	}
 	return strings.Join(words, " and ")
 }
 
-func (s set) files() (n int) {
+// Files is how many it has.
+func (s Set) Files() (n int) {
 	for _, p := range s {
 		n += p.files
 	}
 	return n
 }
 
-func (s set) bytes() (n int64) {
+// Bytes is how many all its files have.
+func (s Set) Bytes() (n int64) {
 	for _, p := range s {
 		n += int64(p.files) * p.size
 	}
 	return n
 }
 
-// make writes the set into dir. The times of its files are whole seconds: tar knows no others.
-func (s set) make(dir string) error {
+// Make writes the set into dir. The times of its files are whole seconds: tar knows no others.
+func (s Set) Make(dir string) error {
 	w := writer{random: rand.NewChaCha8([32]byte{}), buffer: make([]byte, 1<<20), time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	for i, p := range s {
 		folder := ""
