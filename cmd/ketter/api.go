@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/engine/portal"
 	"github.com/ketter/ketter/httpapi"
 	"github.com/ketter/ketter/infra/broker"
 	riverjobs "github.com/ketter/ketter/river_jobs"
@@ -13,7 +14,7 @@ import (
 
 // newAPI wires the API: what it reads, what it submits to, what wakes its live streams, and what it needs to be ready.
 func (s services) newAPI(ctx context.Context, store *db.Store, redis *broker.Broker, client *riverjobs.Client,
-	hub *httpapi.Hub) (http.Handler, error) {
+	portals *portal.Portals, hub *httpapi.Hub) (http.Handler, error) {
 	credentials, err := newCredentials(s.config)
 	if err != nil {
 		return nil, err
@@ -27,6 +28,7 @@ func (s services) newAPI(ctx context.Context, store *db.Store, redis *broker.Bro
 	}
 	return httpapi.New(httpapi.Options{
 		Submitter: client, Operator: client, Jobs: store, Portals: store, Credentials: credentials,
+		PortalTester: portalTester{portals},
 		Streams:      httpapi.Streams{Hub: hub, Stopping: ctx},
 		AllowedRoots: s.config.AllowedRoots, RiverUI: ui, Version: version, Logger: s.logger,
 		Ready: []httpapi.Check{

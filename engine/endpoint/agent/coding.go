@@ -171,7 +171,7 @@ func (d *decoder) xattrs() []endpoint.Xattr {
 }
 
 func (d *decoder) capabilities() endpoint.Capabilities {
-	var c endpoint.Capabilities
+	c := endpoint.Capabilities{Far: true}
 	for _, v := range []*bool{&c.Symlinks, &c.HardLinks, &c.Xattrs, &c.ACLs, &c.Modes, &c.Holes, &c.SyncWhole, &c.Locks} {
 		*v = d.flag()
 	}

@@ -88,6 +88,9 @@ func (s *Storage) background(do func()) bool {
 	return true
 }
 
+// Broken returns why the Storage can't be used any more, nil as long as it can.
+func (s *Storage) Broken() error { return s.failed() }
+
 // failed is why the Storage can't be used any more.
 func (s *Storage) failed() error {
 	if s.ctx.Err() == nil {
@@ -126,7 +129,8 @@ func (s *Storage) Locate(path string) (*endpoint.Place, error) {
 			in.fail()
 		}
 	}
-	d := &dir{s: s, place: place{base: found.Path}, device: in.info().Device, capabilities: in.capabilities()}
+	found.Info = in.info()
+	d := &dir{s: s, place: place{base: found.Path}, device: found.Info.Device, capabilities: in.capabilities()}
 	if len(found.Missing) == 0 {
 		found.Missing = nil
 	}
