@@ -5,7 +5,6 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/ketter/ketter/engine/endpoint"
@@ -100,19 +99,6 @@ func (s *Storage) failed() error {
 		return cause
 	}
 	return &failure.Error{Code: failure.PortalUnreachable, Op: "agent", Err: errClosed}
-}
-
-// drop gives all processes up when a lock was lost: nothing may be written without it.
-func (s *Storage) drop() {
-	cause := context.Cause(s.ctx)
-	if errors.Is(cause, errClosed) {
-		return
-	}
-	for _, l := range s.lanes {
-		if c := l.ready(); c != nil {
-			c.fail(cause)
-		}
-	}
 }
 
 // Locate costs one round trip.
@@ -231,115 +217,4 @@ func (s *Storage) startAll() {
 			s.background(func() { _, _ = l.get() })
 		}
 	})
-}
-
-// place is how a folder is named on the wire.
-type place struct{ base, names string }
-
-func (p place) below(name string) place {
-	if p.names == "" {
-		return place{p.base, name}
-	}
-	return place{p.base, p.names + "/" + name}
-}
-
-func (e *encoder) place(p place) {
-	e.text(p.base)
-	e.text(p.names)
-}
-
-// fresh is what is known of a folder that was just made.
-type fresh struct {
-	device       uint64
-	capabilities *endpoint.Capabilities // nil for those of its parent
-}
-
-// remember keeps what making a folder has told, for the OpenDir that mostly comes next.
-func (s *Storage) remember(p place, f fresh) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.fresh) < 1024 {
-		s.fresh[p] = f
-	}
-}
-
-func (s *Storage) recall(p place) (fresh, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f, ok := s.fresh[p]
-	delete(s.fresh, p)
-	return f, ok
-}
-
-// moved forgets it all: names have changed.
-func (s *Storage) moved() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.fresh)
-}
-
-// lock is one that is held, or was asked for.
-type lock struct {
-	number uint32
-	on     *conn // where the number is the folder's
-	info   endpoint.Info
-	held   bool
-}
-
-// relock asks a new first process for the locks that were held. The process that is lost may hold them still, for as long as
-// an agent lives that hears nothing. A folder that has gone needs no lock.
-func (s *Storage) relock(c *conn) error {
-	s.mu.Lock()
-	held := map[*dir]*lock{}
-	for d, l := range s.locks {
-		if l.held {
-			held[d] = l
-		}
-	}
-	s.mu.Unlock()
-	deadline := time.Now().Add(s.pool.options.LockWait)
-	for d, l := range held {
-		number := c.numbers.Add(1)
-		for {
-			info, err := askLock(c, number, d.place)
-			if errors.Is(err, syscall.EWOULDBLOCK) && time.Now().Before(deadline) && s.pause(s.pool.options.LockWait/50) == nil {
-				continue
-			}
-			if is, _ := isLost(err); is {
-				return err
-			}
-			if errors.Is(err, syscall.EWOULDBLOCK) || err == nil && (info.Device != l.info.Device || info.Inode != l.info.Inode) {
-				s.cancel(syscall.EWOULDBLOCK)
-				return syscall.EWOULDBLOCK
-			}
-			break
-		}
-		s.mu.Lock()
-		l.number, l.on = number, c
-		s.mu.Unlock()
-	}
-	return nil
-}
-
-// watchLocks takes locks again as soon as their process is gone, whether anything is asked for or not.
-func (s *Storage) watchLocks(c *conn) {
-	select {
-	case <-c.gone:
-	case <-s.ctx.Done():
-	}
-	if s.failed() == nil && s.locked.Load() > 0 {
-		_ = s.again(true, func() error { _, err := s.lanes[0].get(); return err }) // whoever asks next is told
-	}
-}
-
-func askLock(c *conn, number uint32, p place) (endpoint.Info, error) {
-	q := &encoder{}
-	q.num(uint64(number))
-	q.place(p)
-	answer, err := c.ask(opLock, q.b, nil)
-	if err != nil {
-		return endpoint.Info{}, err
-	}
-	info := answer.in.info()
-	return info, answer.in.err()
 }

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"errors"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -203,135 +202,6 @@ func (w *writer) send(p *piece, c *conn) {
 	}}, w.f.query(c, p.args), p.data.bytes())
 }
 
-// acknowledge is told how a piece fared.
-func (w *writer) acknowledge(p *piece, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	defer w.changed.Broadcast()
-	var unopened *errUnopened
-	again, _ := isLost(err)
-	if errors.As(err, &unopened) {
-		again = w.f.elsewhere(p.on)
-		err = reopened(unopened.err)
-	}
-	if again && w.err == nil {
-		p.lost = true
-		if !w.recovering {
-			w.recovering = true
-			if !w.f.s.background(w.recover) {
-				w.recovering, w.err = false, w.f.s.failed()
-			}
-		}
-		return
-	}
-	for i := range w.sent {
-		if w.sent[i] == p {
-			w.sent = append(w.sent[:i], w.sent[i+1:]...)
-			break
-		}
-	}
-	w.unsure -= int64(p.data.size)
-	if err == nil {
-		w.tries = 0
-		p.data.put()
-	} else if w.err == nil {
-		w.err = err
-	}
-}
-
-// reopened is why a file that was lost could not be gone on with. That it isn't there any more is for good; whatever else
-// (a mode that keeps its own user from writing to it) a new run may overcome.
-func reopened(err error) error {
-	if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ESTALE) || errors.Is(err, syscall.ENOTDIR) {
-		return err
-	}
-	return lost(true, err)
-}
-
-// recover sends again what was lost, to the process at home or the one that follows it.
-func (w *writer) recover() {
-	for {
-		w.settle()
-		err := w.pause()
-		var c *conn
-		if err == nil {
-			c, err = w.f.home.get()
-		}
-		if err == nil {
-			for _, p := range w.takeLost(c) {
-				w.send(p, c)
-			}
-		}
-		if w.recovered(err) {
-			return
-		}
-	}
-}
-
-// settle waits until the lost processes have told of all that was lost with them.
-func (w *writer) settle() {
-	w.mu.Lock()
-	var gone []*conn
-	for _, p := range w.sent {
-		if p.lost && p.on != nil && p.on.dead() {
-			gone = append(gone, p.on)
-		}
-	}
-	w.mu.Unlock()
-	for _, c := range gone {
-		<-c.gone
-	}
-}
-
-// pause waits before another try.
-func (w *writer) pause() error {
-	w.mu.Lock()
-	tries := w.tries
-	w.tries++
-	w.mu.Unlock()
-	delays := w.f.s.pool.options.Delays
-	switch {
-	case tries == 0:
-		return nil
-	case tries > len(delays):
-		return errTries
-	}
-	return w.f.s.pause(delays[tries-1])
-}
-
-var errTries = lost(true, errors.New("it was lost again and again"))
-
-func (w *writer) takeLost(c *conn) []*piece {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var all []*piece
-	for _, p := range w.sent {
-		if p.lost {
-			p.lost, p.on = false, c
-			all = append(all, p)
-		}
-	}
-	return all
-}
-
-// recovered reports whether there is nothing left to be sent again, or no use in it.
-func (w *writer) recovered(err error) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	defer w.changed.Broadcast()
-	if failed := w.f.s.failed(); failed != nil {
-		err = failed
-	} else if isUnreachable(err) && err != errTries {
-		return false
-	}
-	if err != nil && w.err == nil {
-		w.err = err
-	}
-	left := slices.ContainsFunc(w.sent, func(p *piece) bool { return p.lost })
-	w.recovering = left && w.err == nil
-	return !w.recovering
-}
-
 // drained waits until everything that was sent is acknowledged, or something has failed.
 func (w *writer) drained() error {
 	w.mu.Lock()
@@ -352,20 +222,6 @@ func (w *writer) SetModTime(t time.Time) error {
 	args := &encoder{}
 	args.time(t)
 	return w.order(opFileTime, args)
-}
-
-// SetXattrs waits: which attributes a storage takes is only known once it was asked.
-func (w *writer) SetXattrs(attributes []endpoint.Xattr) error {
-	if len(attributes) == 0 {
-		return nil
-	}
-	args := &encoder{}
-	args.xattrs(attributes)
-	if len(args.b) > maxControl/2 {
-		return syscall.E2BIG
-	}
-	_, err := w.alone(opFileSetXattrs, true, func(*conn) (*encoder, error) { return args, nil })
-	return err
 }
 
 // Sync is the only one after which Close has nothing to wait for.
@@ -399,85 +255,4 @@ func (w *writer) Close() error {
 	}
 	w.f.close()
 	return err
-}
-
-// alone asks for something once all that came before is done, and waits. Unless it may be asked again, a process lost
-// meanwhile is the end of the Writer: it may still be carried out, after whatever would follow.
-func (w *writer) alone(op op, again bool, args func(c *conn) (*encoder, error)) (*decoder, error) {
-	if err := w.drained(); err != nil {
-		return nil, err
-	}
-	w.mu.Lock()
-	w.clean = false
-	w.mu.Unlock()
-	var answer *call
-	err := w.f.s.again(again, func() error {
-		c, err := w.f.home.get()
-		if err != nil {
-			return err
-		}
-		q, err := args(c)
-		if err != nil {
-			return err
-		}
-		answer, err = c.ask(op, w.f.query(c, q.b), nil)
-		return opened(err)
-	})
-	if is, _ := isLost(err); is {
-		w.mu.Lock()
-		w.err = err // who knows what it is now
-		w.mu.Unlock()
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &answer.in, nil
-}
-
-// sized is alone for a size, and not told but by its error.
-func (w *writer) sized(op op, size int64) error {
-	_, err := w.alone(op, false, func(*conn) (*encoder, error) {
-		q := &encoder{}
-		q.signed(size)
-		return q, nil
-	})
-	return err
-}
-
-func (w *writer) Preallocate(size int64) error { return w.sized(opPreallocate, size) }
-func (w *writer) Truncate(size int64) error    { return w.sized(opTruncate, size) }
-
-// CopyFrom has the far host copy, where both files are of this Storage.
-func (w *writer) CopyFrom(at int64, src endpoint.Reader, from, limit int64) (int64, error) {
-	in, err := w.from(opCopy, src, at, from, limit)
-	if err != nil {
-		return 0, err
-	}
-	n := in.signed()
-	if in.err() != nil || n < 0 || n > limit {
-		return 0, errProtocol
-	}
-	return n, nil
-}
-
-// Clone has the far host share the blocks, where both files are of this Storage.
-func (w *writer) Clone(src endpoint.Reader) error {
-	_, err := w.from(opClone, src, 0, 0, 0)
-	return err
-}
-
-func (w *writer) from(op op, src endpoint.Reader, at, from, limit int64) (*decoder, error) {
-	r, ok := endpoint.Unwrap(src).(*reader)
-	if !ok || r.f.s != w.f.s {
-		return nil, errors.ErrUnsupported
-	}
-	return w.alone(op, false, func(c *conn) (*encoder, error) {
-		number, err := r.f.openOn(c)
-		q := &encoder{}
-		q.num(uint64(number))
-		q.signed(at)
-		q.signed(from)
-		q.signed(limit)
-		return q, err
-	})
 }
