@@ -154,10 +154,10 @@ func TestTheAgentLetsIn(t *testing.T) {
 	target.Credential = remote.Credential{Agent: true}
 
 	t.Setenv("SSH_AUTH_SOCK", "")
-	refused(t, target, failure.PortalAuthFailed)
+	_ = refused(t, target, failure.PortalAuthFailed)
 	socket := filepath.Join(t.TempDir(), "agent")
 	t.Setenv("SSH_AUTH_SOCK", socket)
-	refused(t, target, failure.PortalAuthFailed)
+	_ = refused(t, target, failure.PortalAuthFailed)
 	listener, err := net.Listen("unix", socket)
 	must(t, err)
 	defer listener.Close()
@@ -260,12 +260,12 @@ func TestAHostThatIsNotThereIsUnreachable(t *testing.T) {
 	server := testsshd.Start(t, testsshd.Options{})
 	target := server.Target(1)
 	server.Kill()
-	refused(t, target, failure.PortalUnreachable)
+	_ = refused(t, target, failure.PortalUnreachable)
 	if _, err := remote.ScanKeys(within(t), "127.0.0.1", server.Port); failure.CodeOf(err) != failure.PortalUnreachable {
 		t.Errorf("error is %v", err)
 	}
 	target.Host = "no such name.invalid"
-	refused(t, target, failure.PortalUnreachable)
+	_ = refused(t, target, failure.PortalUnreachable)
 }
 
 func TestAHostThatSaysNothingIsUnreachable(t *testing.T) {

@@ -168,7 +168,7 @@ func TestASilentNetworkEndsWhatWaits(t *testing.T) {
 	proxy := testnet.NewProxy(t, fmt.Sprintf("127.0.0.1:%d", sshd.Port), 0)
 	target := sshd.Target(1)
 	target.Port = proxy.Port()
-	all := remote.NewHosts(remote.Options{KeepAlive: 50 * time.Millisecond, Grace: 50 * time.Millisecond, Handshake: 300 * time.Millisecond})
+	all := remote.NewHosts(remote.Options{KeepAlive: 100 * time.Millisecond, Misses: 20, Grace: 50 * time.Millisecond})
 	defer all.Close()
 	s, err := sftp.Open(within(t), all.Host(target), t.TempDir(), sftp.Options{Again: []time.Duration{}})
 	must(t, err)
@@ -308,7 +308,7 @@ func TestARenameToAnotherFileSystemIsEXDEV(t *testing.T) {
 	if out, err := exec.Command("mount", "-t", "tmpfs", "ketter-test", mount).CombinedOutput(); err != nil {
 		t.Skipf("mount: %v: %s", err, out)
 	}
-	defer exec.Command("umount", "-l", mount).Run()
+	t.Cleanup(func() { must(t, exec.Command("umount", "-l", mount).Run()) })
 	other, err := dir.OpenDir("mount")
 	must(t, err)
 	must(t, dir.Mkdir("folder", 0o700))
