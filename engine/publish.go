@@ -27,12 +27,15 @@ func (r *run) publish(ctx context.Context, parents *staging.Parents) error {
 	if errors.Is(err, fs.ErrExist) {
 		return r.takeBack(ctx, r.publishFailed(err))
 	}
+	if r.holds.Far && errors.Is(err, fs.ErrNotExist) { // see stillInPlace
+		return r.takeBack(ctx, r.notInPlace(err))
+	}
 	if err != nil { // of a storage that is out of reach nobody can say whether it has renamed
 		return r.publishFailed(err)
 	}
 	r.published = true
 	r.watch.count(r.end.Files, r.end.Bytes)
-	err = inTurn(r.holds.Far,
+	err = endpoint.InTurn(r.holds.Far,
 		func() error { return r.finishTop(manifest.Of(r.source.Name, r.source.Info)) },
 		func() error { return failure.AtDestination("sync", r.spec.Destination, parents.Sync()) })
 	if err != nil {
@@ -92,12 +95,11 @@ func (r *run) finishTop(top manifest.Record) error {
 		return nil
 	}
 	name, final := r.name(), r.spec.FinalPath()
-	folder, err := r.destination.OpenDir(name)
-	if err != nil {
+	var folder endpoint.Dir
+	err := endpoint.InTurn(r.holds.Far, func() (err error) {
+		folder, err = r.destination.OpenDir(name)
 		return failure.AtDestination("open", final, err)
-	}
-	defer folder.Close()
-	err = inTurn(r.holds.Far, func() error {
+	}, func() error {
 		if !r.holds.Modes {
 			return nil
 		}
@@ -105,6 +107,9 @@ func (r *run) finishTop(top manifest.Record) error {
 	}, func() error {
 		return failure.AtDestination("set time", final, r.destination.SetModTime(name, top.ModAt))
 	})
+	if folder != nil {
+		defer folder.Close()
+	}
 	if err != nil {
 		return err
 	}

@@ -122,11 +122,6 @@ func (r *run) transfer(ctx context.Context, s *site, parents *staging.Parents) (
 	if err := r.possible(); err != nil {
 		return transfer.Result{}, err
 	}
-	if len(s.leavings) == 0 { // else what they hold isn't needed once more: see deliver
-		if err := r.preflight(0, 0); err != nil {
-			return transfer.Result{}, err
-		}
-	}
 	err := r.deliver(ctx, s, parents)
 	if r.published {
 		defer r.stage.Close()
@@ -151,23 +146,19 @@ func (r *run) openManifest() (io.ReadCloser, error) {
 
 // stillInPlace makes sure that the folder which is open is still the one that the job names: it may have been moved away, or
 // something mounted over it, and then nobody finds there what is told to have arrived. Before the publish the job fails;
-// after it the source of a move stays, too.
+// after it the source of a move stays, too. Where folders are known by their paths alone, as over a network, there is nothing to
+// ask: the publish, and what comes after it, only succeed at the path that the job names.
 func (r *run) stillInPlace() error {
-	place, err := r.sides.destination.Locate(r.spec.Destination)
-	if failure.CodeOf(err) == failure.PortalUnreachable {
-		return err
+	if r.holds.Far {
+		return nil
 	}
+	place, err := r.sides.destination.Locate(r.spec.Destination)
 	if err != nil {
 		return r.notInPlace(err)
 	}
 	defer place.Dir.Close()
-	same := place.Path == r.destination.Path()
-	if !r.holds.Far { // where a folder is known by its path alone
-		var here endpoint.Info
-		here, err = r.destination.Info()
-		same = here.Is(place.Info)
-	}
-	if err == nil && same && len(place.Missing) == 0 {
+	here, err := r.destination.Info()
+	if err == nil && here.Is(place.Info) && len(place.Missing) == 0 {
 		return nil
 	}
 	return r.notInPlace(err)
@@ -193,9 +184,8 @@ func (r *run) notInPlace(err error) error {
 // deliver stages, proves and publishes. The staging is swept unless it gets to the publish, or another run is to go on
 // with it; from the publish on it stays, open and locked until the run ends.
 func (r *run) deliver(ctx context.Context, s *site, parents *staging.Parents) (err error) {
-	r.stage, err = staging.Create(r.destination, staging.Name(r.spec.Run))
-	if err != nil {
-		return failure.AtDestination("make staging", r.destination.Path(), err)
+	if err := r.begin(ctx, s); err != nil {
+		return err
 	}
 	defer func() {
 		r.earlier.close()
@@ -222,6 +212,23 @@ func (r *run) deliver(ctx context.Context, s *site, parents *staging.Parents) (e
 		return err
 	}
 	return r.publish(ctx, parents)
+}
+
+// begin makes the staging, if there is room for what it is to hold.
+func (r *run) begin(ctx context.Context, s *site) error {
+	err := endpoint.InTurn(r.holds.Far, func() error {
+		if len(s.leavings) > 0 { // what they hold isn't needed once more: see adopt
+			return nil
+		}
+		return r.preflight(0, 0)
+	}, func() (err error) {
+		r.stage, err = staging.Create(r.destination, staging.Name(r.spec.Run))
+		return failure.AtDestination("make staging", r.destination.Path(), err)
+	})
+	if err != nil && r.stage != nil {
+		return joinSweep(ctx, err, r.stage)
+	}
+	return err
 }
 
 // showFinal lets a failure tell the path that an operator knows, and not that of a staging which is gone by then.
@@ -251,10 +258,7 @@ func (r *run) ifTaken(err error) error {
 // fill takes over what earlier runs have proven, lets the builder build the rest, and writes the manifest to its end.
 func (r *run) fill(ctx context.Context) (err error) {
 	path := r.stage.Dir().Path()
-	out, err := r.stage.CreateManifest()
-	if err != nil {
-		return failure.AtDestination("create manifest", path, err)
-	}
+	out := r.stage.Manifest()
 	defer out.Close()
 	method := r.builder.method()
 	var to io.Writer = out

@@ -79,7 +79,7 @@ func (s *site) complete(e *Engine) (err error) {
 	if len(s.place.Missing) == 0 {
 		var taken final
 		far := s.place.Dir.Capabilities().Far
-		if err := inTurn(far, s.look, func() error { taken = s.atFinal(); return nil }); err != nil {
+		if err := endpoint.InTurn(far, s.look, func() error { taken = s.atFinal(); return nil }); err != nil {
 			return err
 		}
 		if err := s.safe(taken); err != nil {

@@ -22,14 +22,16 @@ type remoteVerifier struct {
 // some proves the files that were hashed. What can't be summed up there, for whatever reason, is looked at from here.
 func (v *remoteVerifier) some(records []numbered) ([]numbered, error) {
 	files, rest := split(records)
-	if len(files) > 0 {
-		unread, err := v.sum(files)
-		if err != nil {
-			return nil, err
-		}
-		rest = append(rest, unread...)
+	var group errgroup.Group
+	group.Go(func() error { return v.look(rest) })
+	unread, err := v.sum(files)
+	if others := group.Wait(); err == nil {
+		err = others
 	}
-	return nil, v.look(rest)
+	if err != nil {
+		return nil, err
+	}
+	return nil, v.look(unread)
 }
 
 // split parts the files that were hashed from all else.
@@ -45,6 +47,9 @@ func split(records []numbered) (files, rest []numbered) {
 }
 
 func (v *remoteVerifier) sum(files []numbered) (unread []numbered, err error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
 	paths := make([]string, len(files))
 	for i, file := range files {
 		paths[i] = file.Path

@@ -24,12 +24,13 @@ const (
 
 // Staging is a run's own staging folder, open and locked.
 type Staging struct {
-	parent endpoint.Dir
-	name   string
-	dir    endpoint.Dir
-	data   endpoint.Dir
-	links  func() (endpoint.Dir, error)
-	kept   func() (endpoint.Dir, error)
+	parent   endpoint.Dir
+	name     string
+	dir      endpoint.Dir
+	data     endpoint.Dir
+	manifest endpoint.Writer
+	links    func() (endpoint.Dir, error)
+	kept     func() (endpoint.Dir, error)
 
 	mu    sync.Mutex
 	opens []endpoint.Dir // by links and kept
@@ -54,13 +55,27 @@ func (s *Staging) fill() (err error) {
 	if s.dir, err = s.parent.OpenDir(s.name); err != nil {
 		return err
 	}
-	if err := s.dir.TryLock(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return err
+	return endpoint.InTurn(s.dir.Capabilities().Far, s.lock, s.makeData, s.makeManifest)
+}
+
+func (s *Staging) lock() error {
+	err := s.dir.TryLock()
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
 	}
+	return err
+}
+
+func (s *Staging) makeData() (err error) {
 	if err := s.dir.Mkdir(dataName, 0o700); err != nil {
 		return err
 	}
 	s.data, err = s.dir.OpenDir(dataName)
+	return err
+}
+
+func (s *Staging) makeManifest() (err error) {
+	s.manifest, err = s.dir.Create(manifestName, 0o600)
 	return err
 }
 
@@ -98,8 +113,8 @@ func (s *Staging) Links() *Links {
 	return &Links{open: s.links, busy: map[string]chan struct{}{}}
 }
 
-// CreateManifest makes the manifest's file.
-func (s *Staging) CreateManifest() (endpoint.Writer, error) { return s.dir.Create(manifestName, 0o600) }
+// Manifest is the manifest's file, to be written and closed.
+func (s *Staging) Manifest() endpoint.Writer { return s.manifest }
 
 // OpenManifest opens the manifest's file.
 func (s *Staging) OpenManifest() (endpoint.Reader, error) { return s.dir.Open(manifestName) }
@@ -129,6 +144,9 @@ func (s *Staging) Close() {
 		if dir != nil {
 			dir.Close()
 		}
+	}
+	if s.manifest != nil {
+		_ = s.manifest.Close() // its error was looked at where its bytes counted
 	}
 }
 

@@ -1,10 +1,10 @@
-package engine
+package endpoint
 
 import "golang.org/x/sync/errgroup"
 
-// inTurn does steps that don't need one another: one after the other up to the first error, or all at once where each would
+// InTurn does steps that don't need one another: one after the other up to the first error, or all at once where each would
 // cost a round trip.
-func inTurn(far bool, steps ...func() error) error {
+func InTurn(far bool, steps ...func() error) error {
 	if far {
 		var group errgroup.Group
 		for _, step := range steps {
