@@ -10,7 +10,7 @@ import (
 	"github.com/ketter/ketter/engine/manifest"
 )
 
-// chunk is how many records go to a worker at once: neighbours share folders.
+// chunk is how many records go to a worker at once, unless it wants more: neighbours share folders.
 const chunk = 32
 
 // numbered is a record and the number of its line.
@@ -33,7 +33,7 @@ type batcher interface {
 
 // each lets workers do something with every record of a manifest, in no particular order. An error of reading it is
 // returned as it is, once all that came before it is done.
-func each(ctx context.Context, parallel int, records *manifest.Reader, hire func(ctx context.Context) worker) error {
+func each(ctx context.Context, parallel, chunk int, records *manifest.Reader, hire func(ctx context.Context) worker) error {
 	group, ctx := errgroup.WithContext(ctx)
 	chunks := make(chan []numbered, parallel)
 	for range parallel {
@@ -51,7 +51,7 @@ func each(ctx context.Context, parallel int, records *manifest.Reader, hire func
 	var ended error
 	group.Go(func() (err error) {
 		defer close(chunks)
-		ended, err = deal(ctx, records, chunks)
+		ended, err = deal(ctx, records, chunk, chunks)
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -78,7 +78,7 @@ func all(ctx context.Context, w worker, records []numbered) (err error) {
 }
 
 // deal hands out the records, and returns why they ended, nil at the end of a whole manifest, apart from its own error.
-func deal(ctx context.Context, records *manifest.Reader, chunks chan<- []numbered) (ended, err error) {
+func deal(ctx context.Context, records *manifest.Reader, chunk int, chunks chan<- []numbered) (ended, err error) {
 	for ended == nil {
 		batch := make([]numbered, 0, chunk)
 		for len(batch) < chunk && ended == nil {

@@ -41,10 +41,15 @@ func (r *run) prove(ctx context.Context, root endpoint.Dir, open func() (io.Read
 		return failure.AtDestination("open manifest", r.destination.Path(), err)
 	}
 	defer file.Close()
-	err = each(ctx, r.parallel, manifest.NewReader(file), func(ctx context.Context) worker {
+	parallel, size := r.parallel, chunk
+	there, sums := root.(endpoint.Digester)
+	if sums = sums && r.spec.Verify == transfer.Checksum && there.DigestLimits().Items > 0; sums {
+		parallel, size = max(1, there.DigestLimits().Calls), there.DigestLimits().Items
+	}
+	err = each(ctx, parallel, size, manifest.NewReader(file), func(ctx context.Context) worker {
 		v := &verifier{ctx: ctx, run: r, find: tree.NewFinder(root)}
-		if d, ok := root.(endpoint.Digester); ok && d.DigestLimits().Items >= chunk && r.spec.Verify == transfer.Checksum {
-			return &remoteVerifier{verifier: v, digester: d}
+		if sums {
+			return &remoteVerifier{verifier: v, digester: there, root: root, parallel: max(1, r.parallel/parallel)}
 		}
 		return v
 	})

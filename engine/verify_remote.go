@@ -1,7 +1,12 @@
 package engine
 
 import (
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
 	"github.com/ketter/ketter/engine/endpoint"
+	"github.com/ketter/ketter/engine/endpoint/tree"
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/manifest"
 )
@@ -10,21 +15,39 @@ import (
 type remoteVerifier struct {
 	*verifier
 	digester endpoint.Digester
+	root     endpoint.Dir
+	parallel int // names that are looked at from here at once
 }
 
-// some proves the files that were hashed. What can't be summed up there, for whatever reason, is left to be looked at from here.
-func (v *remoteVerifier) some(records []numbered) (rest []numbered, err error) {
-	var files []numbered
-	var paths []string
-	for _, record := range records {
-		if record.Type != endpoint.File || !record.Hashed {
-			rest = append(rest, record)
-			continue
+// some proves the files that were hashed. What can't be summed up there, for whatever reason, is looked at from here.
+func (v *remoteVerifier) some(records []numbered) ([]numbered, error) {
+	files, rest := split(records)
+	if len(files) > 0 {
+		unread, err := v.sum(files)
+		if err != nil {
+			return nil, err
 		}
-		files, paths = append(files, record), append(paths, record.Path)
+		rest = append(rest, unread...)
 	}
-	if len(files) == 0 {
-		return rest, nil
+	return nil, v.look(rest)
+}
+
+// split parts the files that were hashed from all else.
+func split(records []numbered) (files, rest []numbered) {
+	for _, record := range records {
+		if record.Type == endpoint.File && record.Hashed {
+			files = append(files, record)
+		} else {
+			rest = append(rest, record)
+		}
+	}
+	return files, rest
+}
+
+func (v *remoteVerifier) sum(files []numbered) (unread []numbered, err error) {
+	paths := make([]string, len(files))
+	for i, file := range files {
+		paths[i] = file.Path
 	}
 	digests, err := v.digester.Digests(v.ctx, paths)
 	if err != nil {
@@ -32,7 +55,7 @@ func (v *remoteVerifier) some(records []numbered) (rest []numbered, err error) {
 	}
 	for i, file := range files {
 		if i >= len(digests) || digests[i].Err != nil {
-			rest = append(rest, file)
+			unread = append(unread, file)
 			continue
 		}
 		if err := compare(digests[i], file.Record); err != nil {
@@ -40,7 +63,23 @@ func (v *remoteVerifier) some(records []numbered) (rest []numbered, err error) {
 		}
 		v.run.watch.count(1, file.Size)
 	}
-	return rest, nil
+	return unread, nil
+}
+
+// look proves what is left, many at once: each costs a round trip or more.
+func (v *remoteVerifier) look(records []numbered) error {
+	if len(records) == 0 {
+		return nil
+	}
+	group, ctx := errgroup.WithContext(v.ctx)
+	for share := range slices.Chunk(records, 1+(len(records)-1)/max(1, v.parallel)) {
+		group.Go(func() error {
+			one := &verifier{ctx: ctx, run: v.run, find: tree.NewFinder(v.root)}
+			defer one.close()
+			return all(ctx, one, share)
+		})
+	}
+	return group.Wait()
 }
 
 func compare(digest endpoint.Digest, record manifest.Record) error {

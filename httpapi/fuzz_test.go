@@ -33,9 +33,11 @@ func FuzzCreateJob(f *testing.F) {
 	f.Add([]byte(body("source_path", `"/data/\ud83c\udfac"`)))
 	f.Add([]byte(body("queue", `"nexis-2_b"`)))
 	f.Add([]byte(body("priority", `4`)))
+	f.Add([]byte(body("source_portal", `"LAB"`)))
+	f.Add([]byte(body("destination_portal", `12`)))
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		jobs := &recorder{}
-		api := httpapi.New(httpapi.Options{Submitter: jobs, AllowedRoots: []string{"/data"}})
+		api := httpapi.New(httpapi.Options{Submitter: jobs, Portals: &keeper{}, AllowedRoots: []string{"/data"}})
 		a := send(api, http.MethodPost, "/jobs", string(sent))
 		if a.StatusCode == http.StatusCreated {
 			checkSubmitted(t, *jobs.submitted)
@@ -53,12 +55,17 @@ func FuzzCreateJob(f *testing.F) {
 func checkSubmitted(t *testing.T, submission transfer.Submission) {
 	t.Helper()
 	spec := submission.Spec
-	for _, p := range []string{spec.Source, spec.Destination} {
-		if p != path.Clean(p) || p != "/data" && !strings.HasPrefix(p, "/data/") || strings.Contains(p, "\x00") || !utf8.ValidString(p) {
+	for _, side := range []struct {
+		path   string
+		portal int64
+	}{{spec.Source, spec.SourcePortal}, {spec.Destination, spec.DestinationPortal}} {
+		p := side.path
+		allowed := side.portal != 0 || p == "/data" || strings.HasPrefix(p, "/data/")
+		if p != path.Clean(p) || !path.IsAbs(p) || !allowed || strings.Contains(p, "\x00") || !utf8.ValidString(p) {
 			t.Errorf("submitted %q", p)
 		}
 	}
-	if !spec.Mode.Valid() || !spec.Strategy.Valid() || !spec.Verify.Valid() || spec.FinalPath() == spec.Source ||
+	if !spec.Mode.Valid() || !spec.Strategy.Valid() || !spec.Verify.Valid() || spec.SourcePortal == spec.DestinationPortal && spec.FinalPath() == spec.Source ||
 		submission.Priority < 1 || submission.Priority > 4 {
 		t.Errorf("submitted %+v", submission)
 	}

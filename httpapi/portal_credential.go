@@ -1,9 +1,7 @@
 package httpapi
 
 import (
-	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -103,28 +101,16 @@ func kindOfCredential(c remote.Credential) (transfer.CredentialKind, error) {
 
 // checkPrivateKey tries a key, so that a wrong passphrase is told to who gave it and not to a job at night.
 func checkPrivateKey(c remote.Credential) (transfer.CredentialKind, error) {
-	_, err := ssh.ParseRawPrivateKey([]byte(c.PrivateKey))
-	var locked *ssh.PassphraseMissingError
-	switch {
-	case err == nil && c.Passphrase != "":
-		return "", invalid("credential.private_key has no passphrase; leave credential.passphrase out.")
-	case err == nil:
-		return transfer.KeyCredential, nil
-	case !errors.As(err, &locked):
-		return "", invalid("credential.private_key is not a private key as ssh-keygen writes it.")
-	case c.Passphrase == "":
-		return "", invalid("credential.private_key is locked; give its passphrase, too.")
-	case rounds([]byte(c.PrivateKey)) > maxRounds:
+	if rounds([]byte(c.PrivateKey)) > maxRounds {
 		return "", invalid("credential.private_key takes too long to unlock; make it anew with ssh-keygen -p -a %d or less.", maxRounds)
 	}
-	_, err = ssh.ParseRawPrivateKeyWithPassphrase([]byte(c.PrivateKey), []byte(c.Passphrase))
-	switch {
-	case errors.Is(err, x509.IncorrectPasswordError):
-		return "", invalid("credential.passphrase is not that of the private key.")
-	case err != nil:
-		return "", invalid("credential.private_key can't be unlocked.")
+	if err := c.Validate(); err != nil {
+		return "", err
 	}
-	return transfer.KeyWithPassphrase, nil
+	if c.Passphrase != "" {
+		return transfer.KeyWithPassphrase, nil
+	}
+	return transfer.KeyCredential, nil
 }
 
 // rounds are those of a locked OpenSSH key (PROTOCOL.key); 0 of any other, which take no time.
@@ -148,27 +134,28 @@ func rounds(key []byte) uint32 {
 	return options.Rounds
 }
 
-// parseHostKeys returns the keys that a host may show, one a line, without comments.
+// parseHostKeys returns the keys that a host may show, one a line. Lines that begin with # count for nothing.
 func parseHostKeys(sent string) (string, error) {
-	var lines []string
-	for line := range strings.Lines(sent) {
-		if line = strings.TrimSpace(line); line == "" {
+	var keys []string
+	line := 0
+	for text := range strings.Lines(sent) {
+		line++
+		if text = strings.TrimSpace(text); text == "" || text[0] == '#' {
 			continue
 		}
-		key, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(line))
-		_, isCertificate := key.(*ssh.Certificate)
-		if err != nil || len(options) > 0 || len(rest) > 0 || isCertificate {
-			return "", invalid("host_key, line %d, is not a public key as \"ssh-ed25519 AAAA…\". `ketter portals scan-key HOST` shows a host's; "+
-				"of a line in known_hosts leave the host's name out.", len(lines)+1)
+		key, err := remote.ParseHostKey(text)
+		if err != nil {
+			return "", invalid("host_key, line %d, is not a host's public key as \"ssh-ed25519 AAAA…\". `ketter portals scan-key HOST` shows it; "+
+				"of a line in known_hosts leave the host's name out.", line)
 		}
-		lines = append(lines, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))))
+		keys = append(keys, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))))
 	}
 	switch {
-	case len(lines) == 0:
+	case len(keys) == 0:
 		return "", invalid("host_key is missing; a portal of kind sftp needs it, so that nobody can pass for the host. " +
 			"`ketter portals scan-key HOST` shows it.")
-	case len(lines) > maxHostKeys:
+	case len(keys) > maxHostKeys:
 		return "", invalid("host_key holds more than %d keys.", maxHostKeys)
 	}
-	return strings.Join(lines, "\n"), nil
+	return strings.Join(keys, "\n"), nil
 }

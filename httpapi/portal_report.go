@@ -31,11 +31,12 @@ type PortalReport struct {
 
 // PortalCheck is one thing that was tried, in the order of trying.
 type PortalCheck struct {
-	Name    string  `json:"name"`
-	OK      bool    `json:"ok"`
-	Message string  `json:"message"`
-	Hint    string  `json:"hint,omitempty"`
-	Seconds float64 `json:"seconds"`
+	Name    string       `json:"name"`
+	OK      bool         `json:"ok"`
+	Code    failure.Code `json:"code,omitempty"` // of one that failed: what a job would fail with
+	Message string       `json:"message"`
+	Hint    string       `json:"hint,omitempty"`
+	Seconds float64      `json:"seconds"`
 }
 
 // testDeadline bounds a test, and stays below what the CLI waits for an answer.

@@ -4,9 +4,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/crypto/ssh"
-
 	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/engine/remote"
 	"github.com/ketter/ketter/engine/transfer"
 )
 
@@ -52,8 +51,8 @@ func (a *api) viewPortal(p db.Portal) portalView {
 func fingerprints(hostKeys string) []string {
 	prints := []string{}
 	for line := range strings.Lines(hostKeys) {
-		if key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line)); err == nil {
-			prints = append(prints, ssh.FingerprintSHA256(key))
+		if fingerprint, err := remote.Fingerprint(line); err == nil {
+			prints = append(prints, fingerprint)
 		}
 	}
 	return prints

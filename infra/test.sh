@@ -136,6 +136,9 @@ install_missing() {
 	have rsync || missing="$missing rsync"
 	have rclone || missing="$missing rclone"
 	have unzip || missing="$missing unzip"
+	have bsdtar || missing="$missing libarchive-tools"
+	have busybox || missing="$missing busybox"
+	have xxh64sum || missing="$missing xxhash"
 	if is_root; then # who alone may mount the file systems that some tests are about
 		have mkfs.btrfs || missing="$missing btrfs-progs"
 		have mkfs.xfs || missing="$missing xfsprogs"

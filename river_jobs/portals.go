@@ -86,11 +86,3 @@ func orZero(id *int64) int64 {
 	}
 	return *id
 }
-
-// elsewhere refuses what lies in a portal: a worker must never take its path for one of its own.
-func elsewhere(spec transfer.Spec) error {
-	if spec.SourcePortal != 0 || spec.DestinationPortal != 0 {
-		return failure.New(failure.InvalidRequest, "", "This worker can't reach portals")
-	}
-	return nil
-}

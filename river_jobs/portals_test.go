@@ -60,7 +60,7 @@ func (o office) submit(s transfer.Submission) db.Job {
 	return job
 }
 
-func (o office) refuses(s transfer.Submission, code failure.Code) *failure.Error {
+func (o office) fails(s transfer.Submission, code failure.Code) *failure.Error {
 	o.Helper()
 	_, _, err := o.client.Submit(o.Context(), s)
 	if failure.CodeOf(err) != code {
@@ -103,16 +103,16 @@ func TestAJobRemembersItsPortals(t *testing.T) {
 func TestWhatNoWorkerCanReachIsRefused(t *testing.T) {
 	o := newOffice(t)
 	lab, srv, all := o.portal("LAB", "lab", "/data"), o.portal("SRV", "srv", "/data"), o.portal("ALL", "", "/")
-	if f := o.refuses(between(lab, srv), failure.InvalidRequest); !strings.Contains(f.Message, "LAB") || !strings.Contains(f.Hint, "SRV") {
+	if f := o.fails(between(lab, srv), failure.InvalidRequest); !strings.Contains(f.Message, "LAB") || !strings.Contains(f.Hint, "SRV") {
 		t.Errorf("%s %s", f.Message, f.Hint)
 	}
-	o.refuses(between(lab, db.Portal{ID: 99}), failure.PortalNotFound)
+	o.fails(between(lab, db.Portal{ID: 99}), failure.PortalNotFound)
 	whole := between(all, lab)
 	whole.Spec.Source = "/"
-	o.refuses(whole, failure.InvalidRequest)
+	o.fails(whole, failure.InvalidRequest)
 	asked := between(lab, all)
 	asked.Queue = "nexis"
-	o.refuses(asked, failure.InvalidRequest)
+	o.fails(asked, failure.InvalidRequest)
 	if n := scan[int](t, o.store, "SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM river_job)"); n != 0 {
 		t.Errorf("%d rows", n)
 	}
@@ -128,10 +128,10 @@ func TestAKeyStandsForThePortalsToo(t *testing.T) {
 		t.Errorf("jobs %d and %d", first.ID, again.ID)
 	}
 	s.Spec.SourcePortal, s.Spec.DestinationPortal = b.ID, a.ID
-	o.refuses(s, failure.IdempotencyKeyReused)
+	o.fails(s, failure.IdempotencyKeyReused)
 	raw := submission(transfer.Spec{Source: "/a/take", Destination: "/b", Mode: transfer.Copy, Strategy: transfer.Auto, Verify: transfer.Checksum})
 	raw.IdempotencyKey = "k"
-	o.refuses(raw, failure.IdempotencyKeyReused)
+	o.fails(raw, failure.IdempotencyKeyReused)
 	raw.IdempotencyKey = "raw"
 	first = o.submit(raw)
 	raw.Queue = "" // which means the same, and did before there were portals

@@ -72,11 +72,10 @@ func (w *transferWorker) sweep(ctx context.Context, id int64, unseenIsGone bool)
 	defer letGo()
 	defer context.AfterFunc(sweepCtx, letGo)() // also when the sweep itself hangs
 
-	spec := specOf(job, w.Installation, token)
-	var left engine.Left
-	err = elsewhere(spec)
-	if err == nil {
-		left, err = w.Engine.Sweep(sweepCtx, spec, job.Status == transfer.Success)
+	left, err := w.Engine.Sweep(sweepCtx, specOf(job, w.Installation, token), job.Status == transfer.Success)
+	if failure.CodeOf(err) == failure.PortalNotFound {
+		logger.Warn().Err(err).Msg("what the job has left stays: its portal was deleted")
+		err = nil
 	}
 	if err != nil && failure.CodeOf(err) != failure.PathNotAllowed { // which other workers may be allowed
 		logger.Warn().Err(err).Msg("what the job has left could not be removed yet; a worker tries again")

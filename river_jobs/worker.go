@@ -130,9 +130,6 @@ func withCause(ctx context.Context, err error) error {
 }
 
 func (r *run) planAndRun(ctx context.Context) (transfer.Result, error) {
-	if err := elsewhere(r.spec); err != nil {
-		return transfer.Result{}, err
-	}
 	r.Progress(transfer.Progress{Phase: transfer.Scanning})
 	plan, err := r.worker.Engine.Plan(ctx, r.spec)
 	if err != nil {

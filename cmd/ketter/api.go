@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/engine/portal"
 	"github.com/ketter/ketter/httpapi"
 	"github.com/ketter/ketter/infra/broker"
 	riverjobs "github.com/ketter/ketter/river_jobs"
@@ -13,7 +14,11 @@ import (
 
 // newAPI wires the API: what it reads, what it submits to, what wakes its live streams, and what it needs to be ready.
 func (s services) newAPI(ctx context.Context, store *db.Store, redis *broker.Broker, client *riverjobs.Client,
-	hub *httpapi.Hub) (http.Handler, error) {
+	portals *portal.Portals, hub *httpapi.Hub) (http.Handler, error) {
+	credentials, err := newCredentials(s.config)
+	if err != nil {
+		return nil, err
+	}
 	ui, err := client.NewUI("/riverui")
 	if err != nil {
 		return nil, fmt.Errorf("making River UI: %w", err)
@@ -22,8 +27,10 @@ func (s services) newAPI(ctx context.Context, store *db.Store, redis *broker.Bro
 		return nil, fmt.Errorf("starting River UI: %w", err)
 	}
 	return httpapi.New(httpapi.Options{
-		Submitter: client, Operator: client, Jobs: store, Streams: httpapi.Streams{Hub: hub, Stopping: ctx}, AllowedRoots: s.config.AllowedRoots, RiverUI: ui,
-		Version: version, Logger: s.logger,
+		Submitter: client, Operator: client, Jobs: store, Portals: store, Credentials: credentials,
+		PortalTester: portalTester{portals},
+		Streams:      httpapi.Streams{Hub: hub, Stopping: ctx},
+		AllowedRoots: s.config.AllowedRoots, RiverUI: ui, Version: version, Logger: s.logger,
 		Ready: []httpapi.Check{
 			{Name: "postgres", Required: true, Check: store.Ping},
 			{Name: "schema", Required: true, Check: func(ctx context.Context) error {

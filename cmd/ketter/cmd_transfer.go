@@ -125,7 +125,7 @@ func runTransfer(cmd *cobra.Command, options transferOptions) error {
 	if len(c.AllowedRoots) == 0 {
 		c.AllowedRoots = []string{"/"} // the user's own rights are the limit
 	}
-	e, err := newEngine(c)
+	e, err := newEngine(c, nil)
 	if err != nil {
 		return err
 	}

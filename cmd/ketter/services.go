@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/engine/portal"
 	"github.com/ketter/ketter/httpapi"
 	"github.com/ketter/ketter/infra/broker"
 	"github.com/ketter/ketter/infra/config"
@@ -42,7 +43,12 @@ func (s services) run(ctx context.Context, ready func()) error {
 		return err
 	}
 	defer redis.Close()
-	client, err := s.newClient(ctx, store, redis)
+	portals, err := newPortals(s.config, store)
+	if err != nil {
+		return err
+	}
+	defer portals.Close()
+	client, err := s.newClient(ctx, store, redis, portals)
 	if err != nil {
 		return err
 	}
@@ -51,7 +57,7 @@ func (s services) run(ctx context.Context, ready func()) error {
 	if s.listener != nil {
 		// Before the worker starts: what fails here must not leave jobs running.
 		hub := httpapi.NewHub()
-		handler, err := s.newAPI(ctx, store, redis, client, hub)
+		handler, err := s.newAPI(ctx, store, redis, client, portals, hub)
 		if err != nil {
 			return err
 		}
@@ -64,6 +70,9 @@ func (s services) run(ctx context.Context, ready func()) error {
 	if s.works {
 		group.Go(func() error {
 			if err := client.Start(ctx); err != nil {
+				if ctx.Err() != nil { // told to stop before it had begun
+					return nil
+				}
 				return fmt.Errorf("starting the worker: %w", err)
 			}
 			<-client.Stopped()
@@ -108,7 +117,7 @@ func (s services) openBroker() (*broker.Broker, error) {
 	return broker.Open(s.config.RedisURL, s.logger)
 }
 
-func (s services) newClient(ctx context.Context, store *db.Store, redis *broker.Broker) (*riverjobs.Client, error) {
+func (s services) newClient(ctx context.Context, store *db.Store, redis *broker.Broker, portals *portal.Portals) (*riverjobs.Client, error) {
 	if !s.works {
 		return riverjobs.NewClient(store, redis, s.logger)
 	}
@@ -116,7 +125,7 @@ func (s services) newClient(ctx context.Context, store *db.Store, redis *broker.
 	if err != nil {
 		return nil, fmt.Errorf("reading the installation's id: %w", err)
 	}
-	engine, err := newEngine(s.config)
+	engine, err := newEngine(s.config, portals)
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,11 @@ type site struct {
 // setup starts services as `ketter up` would, and ends them with the test.
 func setup(t *testing.T, dbURL, redisURL string, environ ...string) site {
 	t.Helper()
+	return setupLogging(t, zerolog.Nop(), dbURL, redisURL, environ...)
+}
+
+func setupLogging(t *testing.T, logger zerolog.Logger, dbURL, redisURL string, environ ...string) site {
+	t.Helper()
 	root := t.TempDir()
 	c, _, err := config.Load(append(environ, "DB_URL="+dbURL, "REDIS_URL="+redisURL, "KETTER_ALLOWED_ROOTS="+root))
 	if err != nil {
@@ -46,7 +51,7 @@ func setup(t *testing.T, dbURL, redisURL string, environ ...string) site {
 	ended := make(chan error, 1)
 	ready := make(chan struct{})
 	go func() {
-		ended <- services{config: c, logger: zerolog.Nop(), listener: listener, works: true}.run(ctx, func() { close(ready) })
+		ended <- services{config: c, logger: logger, listener: listener, works: true}.run(ctx, func() { close(ready) })
 	}()
 	t.Cleanup(func() {
 		cancel()

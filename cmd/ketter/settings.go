@@ -49,8 +49,9 @@ func newLogger(c config.Config) zerolog.Logger {
 	return logger.Level(level).With().Timestamp().Logger()
 }
 
-func newEngine(c config.Config) (*engine.Engine, error) {
+func newEngine(c config.Config, portals engine.Portals) (*engine.Engine, error) {
 	return engine.New(engine.Options{
+		Portals:      portals,
 		AllowedRoots: c.AllowedRoots,
 		TmpDir:       c.TmpDir,
 		Parallel:     c.Parallel,

@@ -38,6 +38,9 @@ func (w *bulkWriting) write(items []endpoint.Item, records []manifest.Record) er
 	}
 	err := w.out.WriteAll(w.ctx, items, w.options.Keep.SyncEach)
 	<-w.calls
+	if errors.Is(err, errors.ErrUnsupported) { // nothing was done: some name, or what it has, is beyond the tools there
+		err = w.byHand(items, records)
+	}
 	if err != nil {
 		return w.explain(items, err)
 	}

@@ -307,15 +307,11 @@ func (c *copier) symlink(f *folder, name string, work *share) error {
 	if err != nil {
 		return err
 	}
-	destination := tree.Join(f.to.Path(), name)
-	if err := f.to.Symlink(record.Target, name); err != nil {
-		return failure.AtNewLink(destination, err)
-	}
-	if err := f.to.SetModTime(name, record.ModAt); err != nil {
-		return failure.AtDestination("set time", destination, err)
+	if err := makeLink(f.to, name, record); err != nil {
+		return err
 	}
 	c.options.Count(1, 0)
-	return failure.AtDestination("record", destination, work.done(record))
+	return failure.AtDestination("record", f.to.Path(), work.done(record))
 }
 
 var _ tree.Visitor[*folder] = (*copier)(nil)

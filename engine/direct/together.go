@@ -200,20 +200,11 @@ func (b *bundle) put(record manifest.Record, data []byte) error {
 		return err
 	}
 	_, name := tree.Split(record.Path)
-	path := tree.Join(to.Path(), name)
-	out, err := to.Create(name, record.Mode|0o600)
-	if err != nil {
-		return failure.AtNew("create", path, err)
-	}
-	defer out.Close()
-	if _, err := out.WriteAt(data, 0); err != nil {
-		return failure.AtDestination("write", path, err)
-	}
-	if err := b.options.Keep.File(out, record, path); err != nil {
+	if err := b.options.file(to, name, data, record); err != nil {
 		return err
 	}
 	b.options.Count(1, record.Size)
-	return failure.AtDestination("record", path, b.share.done(record))
+	return failure.AtDestination("record", to.Path(), b.share.done(record))
 }
 
 func (b *bundle) sum(record *manifest.Record, data []byte) {

@@ -168,9 +168,30 @@ func (c *connection) start(ctx context.Context, command Command) (*process, erro
 	}
 }
 
+// session opens a session. x/crypto/ssh waits for ever for the answer when the connection is lost in the very moment of the
+// question; that goroutine is left to itself, since nothing can end it, and holds nothing but its stack.
+func (c *connection) session() (ssh.Channel, <-chan *ssh.Request, error) {
+	type result struct {
+		channel  ssh.Channel
+		requests <-chan *ssh.Request
+		err      error
+	}
+	answer := make(chan result, 1)
+	go func() {
+		channel, requests, err := c.ssh.OpenChannel("session", nil)
+		answer <- result{channel, requests, err}
+	}()
+	select {
+	case r := <-answer:
+		return r.channel, r.requests, r.err
+	case <-c.lost:
+		return nil, nil, c.lostError()
+	}
+}
+
 // open opens a session and asks for the program.
 func (c *connection) open(command Command) (*process, error) {
-	channel, requests, err := c.ssh.OpenChannel("session", nil)
+	channel, requests, err := c.session()
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) {
 		return nil, errFull

@@ -66,7 +66,7 @@ func (h *Host) dialOnce(ctx context.Context) (c *connection, cutOff bool, err er
 	conn, opened, asked, seen, err := shake(ctx, raw, h.target, algorithms(keys), keys, proof.methods, h.options.Handshake)
 	if err != nil {
 		_ = raw.Close()
-		return nil, !seen.proven && raw.failed.Load(), h.shakeFailed(raw, seen, err)
+		return nil, !seen.proven && raw.failed.Load(), h.shakeFailed(ctx, raw, seen, err)
 	}
 	return newConnection(h, raw, conn, opened, asked), false, nil
 }
@@ -110,14 +110,14 @@ func shake(ctx context.Context, raw *wire, t Target, kinds []string, keys []ssh.
 }
 
 // shakeFailed finds out why: from what the host has shown, and whether the network failed.
-func (h *Host) shakeFailed(raw *wire, host seen, err error) error {
+func (h *Host) shakeFailed(ctx context.Context, raw *wire, host seen, err error) error {
 	var none *ssh.AlgorithmNegotiationError
 	switch {
 	case host.key != nil && !host.proven:
 		return h.mismatch(fmt.Sprintf("its key is %s", describe(host.key)), err)
 	case errors.As(err, &none) && none.What == hostKeyNegotiation:
 		return h.mismatch("it has only keys of the kinds "+strings.Join(none.RequestedAlgorithms, ", "), err)
-	case host.proven && !raw.failed.Load():
+	case host.proven && !raw.failed.Load() && ctx.Err() == nil:
 		return h.refused(err)
 	default:
 		return h.unreachable("the connection broke off before the user was let in", err)
@@ -146,7 +146,7 @@ func (h *Host) mismatch(shown string, err error) error {
 // by the host.
 type wire struct {
 	net.Conn
-	failed atomic.Bool
+	failed, closed atomic.Bool
 }
 
 func tcp(ctx context.Context, address string, limit time.Duration) (*wire, error) {
@@ -161,16 +161,29 @@ func tcp(ctx context.Context, address string, limit time.Duration) (*wire, error
 
 func (w *wire) Read(b []byte) (int, error) {
 	n, err := w.Conn.Read(b)
-	if err != nil {
-		w.failed.Store(true)
+	if w.note(err) {
+		_ = w.Close() // writes are to fail from now on, too
 	}
 	return n, err
 }
 
 func (w *wire) Write(b []byte) (int, error) {
 	n, err := w.Conn.Write(b)
-	if err != nil {
-		w.failed.Store(true)
-	}
+	w.note(err)
 	return n, err
+}
+
+// Close is no failure, nor is what follows from it.
+func (w *wire) Close() error {
+	w.closed.Store(true)
+	return w.Conn.Close()
+}
+
+// note reports whether the network has failed.
+func (w *wire) note(err error) bool {
+	if err == nil || w.closed.Load() {
+		return false
+	}
+	w.failed.Store(true)
+	return true
 }

@@ -97,6 +97,7 @@ func (h *Host) choose() (c *connection, dial bool, changed <-chan struct{}, err 
 	if h.closed {
 		return nil, false, nil, h.unreachable("the worker is stopping", nil)
 	}
+	h.live = slices.DeleteFunc(h.live, (*connection).isLost) // they drop themselves, too, but maybe not yet
 	best := h.free()
 	switch {
 	case best != nil && best.processes == 0:

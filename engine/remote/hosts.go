@@ -60,6 +60,14 @@ type identity struct {
 	credential        Credential
 }
 
+func (t Target) identity() identity {
+	return identity{host: t.Host, user: t.User, keys: strings.Join(t.HostKeys, "\n"), port: t.Port,
+		connections: t.Connections, credential: t.Credential}
+}
+
+// Same reports whether two targets are one host, reached in the same way.
+func (t Target) Same(other Target) bool { return t.identity() == other.identity() }
+
 // NewHosts makes an empty set. Close it.
 func NewHosts(options Options) *Hosts {
 	life, end := context.WithCancel(context.Background())
@@ -70,8 +78,7 @@ func NewHosts(options Options) *Hosts {
 // none with what was there before.
 func (h *Hosts) Host(target Target) *Host {
 	target.Connections = max(target.Connections, 1)
-	id := identity{host: target.Host, user: target.User, keys: strings.Join(target.HostKeys, "\n"), port: target.Port,
-		connections: target.Connections, credential: target.Credential}
+	id := target.identity()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	host := h.all[id]

@@ -95,26 +95,28 @@ func (p *process) Write(b []byte) (int, error) {
 // after says what the end of a stream means: a connection that is lost ends it just as the program does. The program has
 // ended it if the host says so, or is there to be asked.
 func (p *process) after(ended error) error {
+	if !p.endedWell() {
+		return p.connection.lostError()
+	}
+	if p.closed.Load() {
+		return io.ErrClosedPipe
+	}
+	return ended
+}
+
+// endedWell reports whether something is at its end without the connection having been lost.
+func (p *process) endedWell() bool {
 	answer := make(chan error, 1)
-	select {
-	case <-p.ended:
-	default:
-		p.connection.begin(func() { answer <- p.connection.ping() }) // else it ends in a moment
+	if !p.connection.begin(func() { answer <- p.connection.ping() }) {
+		<-p.ended
+		return p.told
 	}
 	select {
 	case <-p.ended:
-		if p.closed.Load() {
-			return io.ErrClosedPipe
-		}
-		if p.told {
-			return ended
-		}
+		return p.told || <-answer == nil
 	case err := <-answer:
-		if err == nil {
-			return ended
-		}
+		return err == nil
 	}
-	return p.connection.lostError()
 }
 
 func (p *process) CloseWrite() error {
@@ -129,12 +131,10 @@ func (p *process) Wait() error {
 	switch {
 	case p.told && p.status == 0:
 		return nil
-	case p.told || !p.connection.isLost():
-		status := -1
-		if p.told {
-			status = p.status
-		}
-		return &ExitError{Status: status, Stderr: p.complaint.String()}
+	case p.told:
+		return &ExitError{Status: p.status, Stderr: p.complaint.String()}
+	case p.endedWell():
+		return &ExitError{Status: -1, Stderr: p.complaint.String()}
 	default:
 		return p.connection.lostError()
 	}

@@ -72,6 +72,20 @@ func (c *Client) Get(ctx context.Context, path string, answer any) error {
 
 // Post is Get with a body; nil sends none.
 func (c *Client) Post(ctx context.Context, path string, body, answer any) error {
+	return c.send(ctx, http.MethodPost, path, body, answer)
+}
+
+// Put is Post for what replaces.
+func (c *Client) Put(ctx context.Context, path string, body, answer any) error {
+	return c.send(ctx, http.MethodPut, path, body, answer)
+}
+
+// Delete asks for an end, of which there is nothing to answer.
+func (c *Client) Delete(ctx context.Context, path string) error {
+	return c.do(ctx, http.MethodDelete, path, nil, nil)
+}
+
+func (c *Client) send(ctx context.Context, method, path string, body, answer any) error {
 	var sent io.Reader
 	if body != nil {
 		encoded, err := json.Marshal(body)
@@ -80,7 +94,7 @@ func (c *Client) Post(ctx context.Context, path string, body, answer any) error 
 		}
 		sent = bytes.NewReader(encoded)
 	}
-	return c.do(ctx, http.MethodPost, path, sent, answer)
+	return c.do(ctx, method, path, sent, answer)
 }
 
 func (c *Client) do(ctx context.Context, method, path string, body io.Reader, answer any) error {
@@ -88,7 +102,7 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader, an
 	if err != nil {
 		return err
 	}
-	if method == http.MethodPost {
+	if method == http.MethodPost || method == http.MethodPut {
 		request.Header.Set("Content-Type", "application/json") // without a body too: the API insists
 	}
 	response, err := c.http.Do(request)
@@ -104,6 +118,9 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader, an
 }
 
 func (c *Client) decode(response *http.Response, received []byte, answer any) error {
+	if answer == nil && response.StatusCode == http.StatusNoContent {
+		return nil
+	}
 	mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	if mediaType == "application/problem+json" {
 		var p struct {

@@ -105,9 +105,8 @@ func (s *Server) configuration(folder string, o Options) string {
 	if o.Chroot != "" {
 		lines = append(lines, "ChrootDirectory "+o.Chroot)
 	}
-	if len(o.Environment) > 0 {
-		lines = append(lines, "SetEnv "+strings.Join(o.Environment, " "))
-	}
+	// Shells read what they find at home; here that is nothing.
+	lines = append(lines, "SetEnv "+strings.Join(append([]string{"HOME=" + folder}, o.Environment...), " "))
 	return strings.Join(lines, "\n") + "\n"
 }
 

@@ -105,7 +105,7 @@ func (s *Storage) room(full string, size int64) error {
 
 // removing is at for an operation that takes a name away.
 func (s *Storage) removing(full string, folder bool, err error) error {
-	if err = s.at(full, err); err != syscall.EIO {
+	if err = s.at(full, err); err != syscall.EIO && (!folder || err != syscall.ENOENT) { // OpenSSH says that for ENOTDIR, too
 		return err
 	}
 	info, gone := s.lstat(full)

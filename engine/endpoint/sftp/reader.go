@@ -1,7 +1,6 @@
 package sftp
 
 import (
-	"errors"
 	"io"
 	"os"
 	"sync"
@@ -18,7 +17,9 @@ type reader struct {
 	first  endpoint.Info // as Open saw it
 	asked  sync.Once     // for that
 	read   sync.Mutex
-	offset int64 // where Read goes on
+	offset int64  // where Read goes on
+	buffer []byte // for what it has asked for beforehand
+	ahead  []byte // the rest of that
 }
 
 var _ endpoint.Reader = (*reader)(nil)
@@ -80,13 +81,52 @@ func (r *reader) readPiece(b []byte, offset int64) (n int, err error) {
 	return n, err
 }
 
+// aheadSize is how much Read asks for at once, from its second call on: a reader that goes on costs a round trip for each.
+const aheadSize = 1 << 20
+
 func (r *reader) Read(b []byte) (int, error) {
 	r.read.Lock()
 	defer r.read.Unlock()
-	n, err := r.ReadAt(b, r.offset)
+	if len(b) == 0 {
+		return 0, nil
+	}
+	if len(r.ahead) == 0 && (r.offset == 0 || len(b) >= aheadSize) {
+		n, err := r.next(b, r.offset)
+		r.offset += int64(n)
+		return n, err
+	}
+	if len(r.ahead) == 0 {
+		if r.buffer == nil {
+			r.buffer = make([]byte, aheadSize)
+		}
+		n, err := r.next(r.buffer, r.offset)
+		if n == 0 {
+			return 0, err
+		}
+		r.ahead = r.buffer[:n]
+	}
+	n := copy(b, r.ahead)
+	r.ahead = r.ahead[n:]
 	r.offset += int64(n)
-	if n > 0 && errors.Is(err, io.EOF) {
-		err = nil
+	return n, nil
+}
+
+// next is ReadAt that asks beside whether there is more than the file had, so that its end needs no further round trip.
+func (r *reader) next(b []byte, offset int64) (n int, err error) {
+	left := r.first.Size - offset
+	if left <= 0 || left >= int64(len(b)) {
+		n, err = r.ReadAt(b, offset)
+		if n > 0 && err == io.EOF {
+			err = nil // for now: it may grow
+		}
+		return n, err
+	}
+	var end error
+	err = together(
+		func() (err error) { n, err = r.ReadAt(b[:left], offset); return err },
+		func() error { _, end = r.ReadAt(make([]byte, 1), r.first.Size); return nil })
+	if err == nil && end == io.EOF {
+		err = io.EOF
 	}
 	return n, err
 }

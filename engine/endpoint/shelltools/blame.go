@@ -9,7 +9,6 @@ import (
 
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/tree"
-	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/remote"
 )
 
@@ -17,7 +16,7 @@ import (
 // there as it should be and tries, by hand, what the program couldn't do. The program's words tell nothing.
 func (f *folder) blame(ctx context.Context, items []endpoint.Item, cause error) error {
 	var exit *remote.ExitError
-	if ctx.Err() != nil || failure.CodeOf(cause) == failure.PortalUnreachable {
+	if ctx.Err() != nil || fatal(cause) != nil || errors.Is(cause, remote.ErrRefused) {
 		return cause
 	}
 	killed := !errors.As(cause, &exit) || exit.Status < 0 || exit.Status > 128

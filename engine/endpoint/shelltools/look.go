@@ -2,6 +2,7 @@ package shelltools
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"syscall"
 
@@ -41,9 +42,10 @@ func (f *folder) look(ctx context.Context, paths []string) ([]looked, error) {
 	return found, err
 }
 
-// fatal is err where it isn't about one name: the connection is lost.
+// fatal is err where it isn't about one name: the host can't be reached.
 func fatal(err error) error {
-	if err != nil && failure.CodeOf(err) == failure.PortalUnreachable {
+	var known *failure.Error
+	if errors.As(err, &known) {
 		return err
 	}
 	return nil

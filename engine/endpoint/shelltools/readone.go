@@ -33,6 +33,17 @@ func (f *folder) complete(ctx context.Context, wanted []string, packed map[strin
 	return files, nil
 }
 
+// alone is a file that went with no others.
+func alone(find *tree.Finder, path string, before looked) endpoint.Whole {
+	switch {
+	case before.err != nil:
+		return endpoint.Whole{Err: before.err}
+	case before.info.Type != endpoint.File || before.info.Size > limits.Bytes:
+		return endpoint.Whole{Before: before.info, TooLarge: true}
+	}
+	return readOne(find, path, limits.Bytes)
+}
+
 // readOne reads a file of up to limit bytes through its folder.
 func readOne(find *tree.Finder, path string, limit int64) (file endpoint.Whole) {
 	dir, name, err := find.Find(path)

@@ -22,7 +22,7 @@ const (
 		`case $l in b*) l=$(printf "%b." "${l#b}"); l=${l%.} ;; *) l=${l#p} ;; esac; }; `
 	enter = settings + line + `line; cd -P -- "$l" && [ "$PWD" = "$l" ] || exit 71; `
 
-	// ways makes the folders that the next lines name, outermost first, up to an empty one.
+	// makeWays makes the folders that the next lines name, outermost first, up to an empty one.
 	makeWays = `while line; [ "$l" ]; do [ -d "$l" ] || mkdir -m 700 "$l"; [ -d "$l" ] || exit 73; ` +
 		`if [ -h "$l" ]; then exit 72; fi; done; `
 
@@ -62,10 +62,11 @@ const (
 	digest      = enter + begin + `exec xargs -0 xxh64sum'`
 )
 
-// probe tells which tools there are, in one line.
+// probe tells which tools there are, in one line. A GNU tar without --skip-old-files is one whose -k may leave out in silence.
 const probe = settings +
-	`t=none; case $(tar --version 2>/dev/null </dev/null) in *"GNU tar"*) t=gnu ;; *bsdtar*) t=bsd ;; ` +
-	`*) case $(tar --help 2>&1 </dev/null) in *BusyBox*) t=busybox ;; esac ;; esac; ` +
+	`t=none; case $(tar --skip-old-files --hard-dereference --warning=no-unknown-keyword --version 2>/dev/null </dev/null) in ` +
+	`*"GNU tar"*) t=gnu ;; *) case $(tar --version 2>/dev/null </dev/null) in *bsdtar*) t=bsd ;; *"GNU tar"*) ;; ` +
+	`*) case $(tar --help 2>&1 </dev/null) in *BusyBox*) t=busybox ;; esac ;; esac ;; esac; ` +
 	`z=0; case $(unzip -v 2>/dev/null </dev/null) in *Info-ZIP*) z=1 ;; esac; ` +
 	`a=0; case $(printf "a b\0c" | xargs -0 printf "%s," 2>/dev/null) in "a b,c,") a=1 ;; esac; ` +
 	`x=0; case $a$(xxh64sum </dev/null 2>/dev/null) in 1ef46db3751d8e999*) x=1 ;; esac; ` +

@@ -45,19 +45,11 @@ func (r tarReader) ReadAll(ctx context.Context, paths []string, _ bool, fn func(
 	find := tree.NewFinder(r.f.Dir)
 	defer find.Close()
 	for i, path := range paths {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
 		file, known := files[path]
-		switch {
-		case before[i].err != nil:
-			file.Err = before[i].err
-		case before[i].info.Type != endpoint.File || before[i].info.Size > limits.Bytes:
-			file = endpoint.Whole{Before: before[i].info, TooLarge: true}
-		case !known:
-			file = readOne(find, path, limits.Bytes)
+		if !known {
+			file = alone(find, path, before[i])
 		}
-		if err := fatal(file.Err); err != nil {
+		if err := firstError(ctx.Err(), fatal(file.Err)); err != nil {
 			return err
 		}
 		if err := fn(i, file); err != nil {
@@ -121,20 +113,21 @@ func unpack(in io.Reader, wanted []string) (map[string][]byte, error) {
 	for _, name := range wanted {
 		files[name] = nil
 	}
+	left := limits.Bytes
 	for {
 		if _, err := stream.Peek(1); errors.Is(err, io.EOF) {
 			break
 		}
-		if err := unpackOne(stream, files); err != nil {
+		if err := unpackOne(stream, files, &left); err != nil {
 			return nil, err
 		}
 	}
 	return files, nil
 }
 
-func unpackOne(stream *bufio.Reader, files map[string][]byte) error {
+// unpackOne reads an archive of up to left bytes in files.
+func unpackOne(stream *bufio.Reader, files map[string][]byte, left *int64) error {
 	archive := tar.NewReader(stream)
-	left := limits.Bytes
 	for {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
@@ -148,7 +141,7 @@ func unpackOne(stream *bufio.Reader, files map[string][]byte) error {
 		if !asked || known != nil || header.Typeflag != tar.TypeReg {
 			continue // as a further link to a file that came already, without its bytes
 		}
-		if left -= header.Size; left < 0 {
+		if *left -= header.Size; *left < 0 {
 			return syscall.EFBIG
 		}
 		data := make([]byte, header.Size)

@@ -45,7 +45,7 @@ func (h *host) zip(out io.Writer, files []endpoint.Item) error {
 		w, err := archive.CreateRaw(&zip.FileHeader{
 			Name: item.Path, Method: zip.Store, CreatorVersion: 3<<8 | 20, ReaderVersion: 20,
 			CRC32: crc32.ChecksumIEEE(item.Data), CompressedSize64: uint64(len(item.Data)), UncompressedSize64: uint64(len(item.Data)),
-			ExternalAttrs: (0o100000 | h.mode(item)) << 16, ModifiedDate: 1<<5 | 1, Extra: unixTime(item.ModAt),
+			ExternalAttrs: (0o100000 | h.mode(item)) << 16, Extra: unixTime(item.ModAt),
 		})
 		if err != nil {
 			return err

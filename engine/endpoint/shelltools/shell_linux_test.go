@@ -214,3 +214,14 @@ func TestALineThatIsCutOrOddHasNoTools(t *testing.T) {
 		}
 	}
 }
+
+func TestATarThatLacksAnOptionIsNotUsed(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, map[string]string{"unzip": ""})
+	bin, _, _ := strings.Cut(m.path, ":")
+	old := "#!/bin/sh\ncase $1 in --version) echo 'tar (GNU tar) 1.20';; *) exit 64;; esac\n"
+	fails(t, os.WriteFile(bin+"/tar", []byte(old), 0o755))
+	if tools, err := Probe(t.Context(), m); err != nil || tools.Tar != "" {
+		t.Errorf("%+v, %v", tools, err)
+	}
+}

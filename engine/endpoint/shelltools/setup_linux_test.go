@@ -45,12 +45,20 @@ func newMachine(t *testing.T, tools map[string]string) *machine {
 	return &machine{login: []string{"sh", "-c"}, path: bin + ":" + os.Getenv("PATH")}
 }
 
+// needsRoot ends a test that mounts, starts programs of other users, or reads what nobody else may.
+func needsRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+}
+
 // openTempDir is t.TempDir for every user.
 func openTempDir(t *testing.T) string {
 	t.Helper()
 	path, err := os.MkdirTemp("", "ketter-shelltools-*")
 	fails(t, err)
-	t.Cleanup(func() { os.RemoveAll(path) })
+	t.Cleanup(func() { _ = os.RemoveAll(path) })
 	fails(t, os.Chmod(path, 0o755))
 	return path
 }
@@ -150,7 +158,7 @@ func farAt(t *testing.T, m *machine, path string) *far {
 	return &far{machine: m, tools: tools, path: path, plain: plain, dir: Decorate(plain, path, m, tools)}
 }
 
-func openLocal(t *testing.T, path string) endpoint.Dir {
+func openLocal(t testing.TB, path string) endpoint.Dir {
 	t.Helper()
 	dir, err := local.Open(path)
 	fails(t, err)
@@ -171,7 +179,7 @@ var hostile = []string{
 	"\x01\x1b[0m\x7f", "..a", "...", ".hidden", "C:", "con", strings.Repeat("n", 255), "b\xcc\x81", "KETTER-DATA\n", "ef46db3751d8e999  x",
 }
 
-func fails(t *testing.T, err error) {
+func fails(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,181 @@
+package portal
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ketter/ketter/engine"
+	"github.com/ketter/ketter/engine/endpoint"
+	"github.com/ketter/ketter/engine/endpoint/local"
+	"github.com/ketter/ketter/engine/failure"
+	"github.com/ketter/ketter/engine/remote"
+	"github.com/ketter/ketter/engine/transfer"
+)
+
+// Options are what Portals need to know.
+type Options struct {
+	Label   string      // this worker's
+	Roots   local.Roots // what jobs may touch on this machine
+	Version string      // of this ketter
+	// Find looks a portal up; one that doesn't exist is portal_not_found.
+	Find func(ctx context.Context, id int64) (Portal, error)
+	// Binary is the path of this ketter, to be sent where it is missing; empty: it is never sent.
+	Binary string
+	Remote remote.Options
+	Idle   time.Duration // how long a portal stays open that nobody uses: a minute
+}
+
+// Portals opens portals, and keeps open for a while what was used. Close it.
+type Portals struct {
+	options Options
+	hosts   *remote.Hosts
+
+	mu   sync.Mutex
+	open map[int64]*opened
+}
+
+var _ engine.Portals = (*Portals)(nil)
+
+// New makes Portals.
+func New(options Options) *Portals {
+	if options.Idle <= 0 {
+		options.Idle = time.Minute
+	}
+	return &Portals{options: options, hosts: remote.NewHosts(options.Remote), open: map[int64]*opened{}}
+}
+
+// storage is that of another host.
+type storage interface {
+	endpoint.Storage
+	// Broken returns why nothing goes on with it any more, nil as long as it does.
+	Broken() error
+	Close() error
+}
+
+// opened is a portal that was reached.
+type opened struct {
+	portal  Portal
+	storage storage
+	reach   engine.Reach
+
+	users  int
+	stale  bool // the last user closes it
+	unused *time.Timer
+}
+
+// Open implements engine.Portals.
+func (p *Portals) Open(ctx context.Context, id int64) (engine.Portal, error) {
+	portal, err := p.options.Find(ctx, id)
+	if err != nil {
+		return engine.Portal{}, err
+	}
+	if p.isHere(portal) {
+		return p.here(portal)
+	}
+	o, err := p.take(ctx, portal)
+	if err != nil {
+		return engine.Portal{}, err
+	}
+	return engine.Portal{
+		Storage: within{o.storage, portal.Root}, Reach: o.reach, Close: sync.OnceFunc(func() { p.letGo(o) }),
+		ZipThresholdFiles: portal.ZipThresholdFiles, ZipThresholdAvgSize: portal.ZipThresholdAvgSize,
+	}, nil
+}
+
+func (p *Portals) isHere(portal Portal) bool {
+	return portal.Local || portal.Label != "" && portal.Label == p.options.Label
+}
+
+// here is a portal that is a folder of this machine.
+func (p *Portals) here(portal Portal) (engine.Portal, error) {
+	if portal.Label != "" && portal.Label != p.options.Label {
+		f := failure.New(failure.InvalidRequest, portal.Root, fmt.Sprintf(
+			"Portal %s is a folder of the workers labelled %s, and this worker's label is %q", portal.Name, portal.Label, p.options.Label))
+		f.Hint = "Start a worker there with KETTER_WORKER_LABEL=" + portal.Label + ", or make the portal one of kind sftp."
+		return engine.Portal{}, f
+	}
+	return engine.Portal{
+		Storage: within{p.options.Roots.Within(portal.Root), portal.Root}, Close: func() {},
+		Reach: engine.Reach{Portal: portal.Name, By: fmt.Sprintf("Portal %s is a folder of this host: %s.", portal.Name, portal.Root),
+			Facts: transfer.Figures{"via": "local"}},
+		ZipThresholdFiles: portal.ZipThresholdFiles, ZipThresholdAvgSize: portal.ZipThresholdAvgSize,
+	}, nil
+}
+
+// take returns the portal open: as it is, or reached anew where there is none, or what is known of it has changed.
+func (p *Portals) take(ctx context.Context, portal Portal) (*opened, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if o := p.open[portal.ID]; o != nil {
+		if o.storage.Broken() == nil && o.portal.same(portal) {
+			o.users++
+			o.unused.Stop()
+			return o, nil
+		}
+		p.drop(o)
+	}
+	p.mu.Unlock()
+	s, reach, err := p.reach(ctx, portal)
+	p.mu.Lock()
+	if err != nil {
+		return nil, err
+	}
+	o := &opened{portal: portal, storage: s, reach: reach, users: 1}
+	o.unused = time.AfterFunc(time.Hour, func() { p.expire(o) })
+	o.unused.Stop()
+	if other := p.open[portal.ID]; other != nil { // somebody else was as fast
+		p.drop(other)
+	}
+	p.open[portal.ID] = o
+	return o, nil
+}
+
+// drop makes a portal one that nobody takes any more.
+func (p *Portals) drop(o *opened) {
+	if p.open[o.portal.ID] == o {
+		delete(p.open, o.portal.ID)
+	}
+	o.stale = true
+	o.unused.Stop()
+	if o.users == 0 {
+		_ = o.storage.Close()
+	}
+}
+
+func (p *Portals) letGo(o *opened) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o.users--
+	switch {
+	case o.users > 0:
+	case o.stale:
+		_ = o.storage.Close()
+	default:
+		o.unused.Reset(p.options.Idle)
+	}
+}
+
+func (p *Portals) expire(o *opened) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if o.users == 0 && !o.stale {
+		p.drop(o)
+	}
+}
+
+// Close ends what is open, and waits until nothing of it is left. Nobody may use a portal any more.
+func (p *Portals) Close() {
+	p.mu.Lock()
+	for _, o := range p.open {
+		p.drop(o)
+	}
+	p.mu.Unlock()
+	p.hosts.Close()
+}
+
+// same reports whether the way to a portal is the same.
+func (p Portal) same(other Portal) bool {
+	return p.Root == other.Root && p.AgentPath == other.AgentPath && p.SendAgent == other.SendAgent && p.Target.Same(other.Target)
+}

@@ -1,0 +1,96 @@
+package portal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ketter/ketter/engine"
+	"github.com/ketter/ketter/engine/endpoint/agent"
+	"github.com/ketter/ketter/engine/endpoint/sftp"
+	"github.com/ketter/ketter/engine/endpoint/shelltools"
+	"github.com/ketter/ketter/engine/failure"
+	"github.com/ketter/ketter/engine/remote"
+	"github.com/ketter/ketter/engine/transfer"
+)
+
+// reach gets to a portal on another host: by ketter there, else by what else may be started there, else by SFTP alone.
+func (p *Portals) reach(ctx context.Context, portal Portal) (storage, engine.Reach, error) {
+	host := p.hosts.Host(portal.Target)
+	s, reach, err := p.byAgent(ctx, host, portal, portal.AgentPath)
+	if !unlike(err) {
+		return s, reach, err
+	}
+	none := err
+	sent := ""
+	if portal.SendAgent {
+		if sent, err = p.send(ctx, host, none); err == nil {
+			if s, reach, err = p.byAgent(ctx, host, portal, sent); err == nil {
+				reach.By += " It was sent there: " + sent + "."
+				return s, reach, nil
+			}
+		}
+		none = errors.Join(none, err)
+	}
+	return p.bySFTP(ctx, host, portal, none)
+}
+
+// unlike reports whether err only says that no agent of ours may be started there.
+func unlike(err error) bool {
+	return errors.Is(err, agent.ErrNoAgent) || errors.Is(err, agent.ErrVersion) || errors.Is(err, remote.ErrRefused)
+}
+
+// agents is a Storage with the processes that are its own.
+type agents struct {
+	*agent.Storage
+	pool *agent.Pool
+}
+
+func (a agents) Close() error { return errors.Join(a.Storage.Close(), a.pool.Close()) }
+
+func (p *Portals) byAgent(ctx context.Context, host *remote.Host, portal Portal, path string) (storage, engine.Reach, error) {
+	pool := agent.NewPool(host, agent.Options{AgentPath: path, Connections: portal.Target.Connections})
+	s, err := pool.Open(ctx, portal.Root)
+	if err != nil {
+		return nil, engine.Reach{}, errors.Join(err, pool.Close())
+	}
+	return agents{s, pool}, engine.Reach{Portal: portal.Name,
+		By:    fmt.Sprintf("Reached portal %s at %s by ketter's agent there (%s).", portal.Name, portal.address(), s.Version()),
+		Facts: transfer.Figures{"via": "agent", "version": s.Version(), "connections": portal.Target.Connections}}, nil
+}
+
+// bySFTP is for a host without an agent, for the reason that none gives.
+func (p *Portals) bySFTP(ctx context.Context, host *remote.Host, portal Portal, none error) (storage, engine.Reach, error) {
+	s, err := sftp.Open(ctx, host, portal.Root, sftp.Options{Connections: portal.Target.Connections})
+	if err != nil {
+		return nil, engine.Reach{}, rootMissing(portal, err)
+	}
+	tools, err := shelltools.Probe(ctx, host)
+	if failure.CodeOf(err) == failure.PortalUnreachable {
+		return nil, engine.Reach{}, errors.Join(err, s.Close())
+	}
+	names, missing := tools.Names(), s.Describe().Missing()
+	by := fmt.Sprintf("Reached portal %s at %s by SFTP", portal.Name, portal.address())
+	if len(names) > 0 {
+		by += " and " + strings.Join(names, ", ")
+	}
+	by += "; " + why(none) + ". It lacks " + strings.Join(missing, ", ") + "."
+	return tooled{s, host, tools}, engine.Reach{Portal: portal.Name, By: by, Facts: transfer.Figures{"via": "sftp",
+		"tools": names, "missing": missing, "no_agent": why(none), "connections": portal.Target.Connections}}, nil
+}
+
+// why says in words why there is no agent.
+func why(none error) string {
+	var said *agent.NoneError
+	switch {
+	case errors.As(none, &said):
+		return said.Error()
+	case errors.Is(none, agent.ErrVersion):
+		return "the ketter there is of another version"
+	case errors.Is(none, remote.ErrRefused):
+		return "its user may start no program there"
+	default:
+		return "no ketter answers there"
+	}
+}
