@@ -24,7 +24,7 @@ func BenchmarkOverALink(b *testing.B) {
 
 func overALink(t *testing.B, w way, strategy transfer.Strategy, upload bool) {
 	b := setup(t, w)
-	proxy := testnet.NewProxy(t, fmt.Sprintf("127.0.0.1:%d", b.portal.Target.Port), 10*time.Millisecond)
+	proxy := testnet.NewProxy(t, fmt.Sprintf("127.0.0.1:%d", b.portal.Target.Port), linkDelay())
 	b.portal.Target.Port = proxy.Port()
 	b.portal.Target.Connections = 8
 	spec := b.spec(transfer.Copy, strategy, upload)
@@ -43,4 +43,12 @@ func overALink(t *testing.B, w way, strategy transfer.Strategy, upload bool) {
 		b.must(os.RemoveAll(destination))
 		t.StartTimer()
 	}
+}
+
+func linkDelay() time.Duration {
+	d, err := time.ParseDuration(os.Getenv("KETTER_BENCH_DELAY"))
+	if err != nil {
+		return 10 * time.Millisecond
+	}
+	return d
 }

@@ -107,7 +107,7 @@ func TestEqualTargetsShareTheirConnections(t *testing.T) {
 	t.Parallel()
 	server := testsshd.Start(t, testsshd.Options{})
 	h := hosts(t, remote.Options{})
-	if h.Host(server.Target(2)) != h.Host(server.Target(2)) {
+	if one, two := h.Host(server.Target(2)), h.Host(server.Target(2)); one != two {
 		t.Error("equal targets are two hosts")
 	}
 	other := server.Target(2)
@@ -159,7 +159,7 @@ func TestALostConnectionEndsReadsAndWritesAndIsReplaced(t *testing.T) {
 	target := server.Target(1)
 	target.Port = proxy.Port()
 	for what, strike := range map[string]func(){"cut": proxy.Cut, "silent": proxy.Swallow, "killed": server.CutAll} {
-		host := hosts(t, remote.Options{KeepAlive: 50 * time.Millisecond, Grace: 100 * time.Millisecond}).Host(target)
+		host := hosts(t, remote.Options{KeepAlive: 100 * time.Millisecond, Misses: 10, Grace: 100 * time.Millisecond}).Host(target)
 		p, err := host.Start(within(t), remote.Command{Line: "sleep 30"})
 		must(t, err)
 		reading, writing := make(chan error), make(chan error)

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -41,6 +42,7 @@ type Server struct {
 	t       testing.TB
 	config  string
 	command *exec.Cmd
+	talk    io.Closer // its standard error, as it is read
 	ended   chan struct{}
 
 	Port    int
@@ -159,6 +161,7 @@ func (s *Server) Restart() {
 	talk, err := s.command.StderrPipe()
 	must(s.t, err)
 	must(s.t, s.command.Start())
+	s.talk = talk
 	s.ended = make(chan struct{})
 	listening := make(chan bool, 1)
 	log := &strings.Builder{}
@@ -191,18 +194,30 @@ func (s *Server) Kill() {
 	if s.command.ProcessState != nil {
 		return
 	}
-	served := descendants(s.command.Process.Pid)
-	_ = s.command.Process.Kill() // it may have ended
-	for _, pid := range served {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // likewise
-	}
+	_ = s.command.Process.Signal(syscall.SIGSTOP) // it may have ended
+	endAll(s.command.Process.Pid)
+	_ = s.command.Process.Kill()
+	_ = s.talk.Close() // somebody may hold the other end still
 	<-s.ended
 }
 
 // CutAll ends whatever the server serves, and goes on listening.
-func (s *Server) CutAll() {
-	for _, pid := range descendants(s.command.Process.Pid) {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+func (s *Server) CutAll() { endAll(s.command.Process.Pid) }
+
+// endAll ends the descendants of pid. They are stopped first, so that none of them starts another that nobody knows of.
+func endAll(pid int) {
+	stopped := map[int]bool{}
+	for fresh := true; fresh; {
+		fresh = false
+		for _, pid := range descendants(pid) {
+			if !stopped[pid] {
+				fresh, stopped[pid] = true, true
+				_ = syscall.Kill(pid, syscall.SIGSTOP) // it may have ended
+			}
+		}
+	}
+	for pid := range stopped {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // likewise
 	}
 }
 

@@ -102,7 +102,7 @@ func TestAForcedInternalSFTPInAChrootWorks(t *testing.T) {
 	}
 	root, err := os.MkdirTemp("/var/lib", "ketter-test-") // no folder above it may be anybody else's, as /tmp is
 	must(t, err)
-	defer os.RemoveAll(root)
+	t.Cleanup(func() { must(t, os.RemoveAll(root)) })
 	must(t, os.Chmod(root, 0o755))
 	must(t, os.Mkdir(filepath.Join(root, "upload"), 0o700))
 	sshd := testsshd.Start(t, testsshd.Options{Command: "internal-sftp", Chroot: root})

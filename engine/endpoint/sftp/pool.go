@@ -22,6 +22,7 @@ type pool struct {
 	starting int
 	started  chan struct{} // closed and made anew when a start has ended
 	failed   error         // of the last start
+	enough   time.Time     // until when what is there must do: a start has failed
 	closed   bool
 	group    sync.WaitGroup
 }
@@ -37,7 +38,7 @@ func (p *pool) pick(holds func(*session) bool) (*session, error) {
 	p.mu.Lock()
 	best := p.best(holds)
 	room := !p.closed && p.life.Err() == nil && len(p.live)+p.starting < p.options.Connections
-	if room && (best == nil && p.starting == 0 || best != nil && best.load.Load() > 0) {
+	if room && (best == nil && p.starting == 0 || best != nil && best.load.Load() > 0 && time.Now().After(p.enough)) {
 		p.starting++
 		p.group.Go(p.start)
 	}
@@ -57,6 +58,9 @@ func (p *pool) pick(holds func(*session) bool) (*session, error) {
 	}
 	return best, nil
 }
+
+// startAgain is how long no further server is asked for after a host has refused one, while there are others.
+const startAgain = 10 * time.Second
 
 // openCost is about how many bytes on their way an open file is worth: those of a round trip or two.
 const openCost = 512 << 10
@@ -83,7 +87,9 @@ func (p *pool) start() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.starting--
+	p.enough = time.Now().Add(startAgain)
 	if p.failed = err; err == nil {
+		p.enough = time.Time{}
 		p.failed = errClosed() // for those who find it lost already
 		p.live = append(p.live, s)
 		p.group.Go(func() {
