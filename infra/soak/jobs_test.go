@@ -16,6 +16,7 @@ type job struct {
 	source tree
 	there  tree   // under the final name already
 	doomed string // the code that it must end with; "" for what must succeed
+	looked int    // how often, while it ran
 }
 
 // ways are from where to where; the usual ones are more often.

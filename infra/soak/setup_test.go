@@ -35,6 +35,7 @@ type soak struct {
 	chance *rand.Rand // of the jobs
 	mishap *rand.Rand // of the faults: a generator of its own, so that jobs are the same whatever happens
 
+	long   bool              // enough to wait for what is idle to be let go of
 	roots  map[string]string // of the portals
 	sshd   *bed.Sshd
 	link   *delayproxy.Proxy
