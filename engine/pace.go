@@ -9,8 +9,10 @@ import (
 const (
 	// slow is from when on an operation waits for something farther away than a disk's cache.
 	slow = 500 * time.Microsecond
-	// manyInFlight is how many files are under way where each waits most of its time.
+	// manyInFlight is how many files are under way where each waits most of its time, and farInFlight where it waits for a
+	// network all the time.
 	manyInFlight = 64
+	farInFlight  = 256
 )
 
 // inFlight is how many files are worked on at once: as was asked for, else a few for each core, and many where the storage
@@ -20,7 +22,12 @@ func (e *Engine) inFlight(dirs ...endpoint.Dir) int {
 		return e.parallel
 	}
 	for _, dir := range dirs {
-		if dir.Capabilities().Far || e.isSlow(dir) {
+		if dir.Capabilities().Far {
+			return max(e.parallel, farInFlight)
+		}
+	}
+	for _, dir := range dirs {
+		if e.isSlow(dir) {
 			return max(e.parallel, manyInFlight)
 		}
 	}

@@ -95,6 +95,9 @@ func (rm *remover) one(record numbered) error {
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	if failure.CodeOf(err) == failure.PortalUnreachable { // another run goes on
+		return err
+	}
 	rm.mu.Lock()
 	defer rm.mu.Unlock()
 	if rm.why == nil {
@@ -211,6 +214,9 @@ func (l *leftover) add(ctx context.Context, dir endpoint.Dir, name, full string)
 
 func (l *leftover) within(ctx context.Context, dir endpoint.Dir, name, full string) error {
 	folder, err := dir.OpenDir(name)
+	if failure.CodeOf(err) == failure.PortalUnreachable {
+		return err
+	}
 	if err != nil {
 		return nil // it counts as one
 	}

@@ -174,8 +174,9 @@ func (v *verifier) read(in endpoint.Reader, digest *xxhash.Digest, record manife
 	if record.Size >= 2*pump.ChunkSize {
 		return v.readLarge(in, digest, record)
 	}
-	if v.buffer == nil {
-		v.buffer = make([]byte, 256<<10)
+	const most = 256 << 10
+	if size := min(most, record.Size+1); int64(len(v.buffer)) < size { // one more than it has, to see its end at once
+		v.buffer = make([]byte, size)
 	}
 	for {
 		if err := v.ctx.Err(); err != nil {

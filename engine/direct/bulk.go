@@ -17,6 +17,7 @@ type bulkWriting struct {
 	out     endpoint.BulkWriter
 	limits  endpoint.BulkLimits
 	calls   chan struct{} // one for each under way
+	bundles chan struct{} // one for each bundle that takes memory: those under way, and as many that come together
 	buffers sync.Pool
 
 	mu      sync.Mutex // guards folders; held while they are handed over, so that they stay in their order
@@ -25,7 +26,8 @@ type bulkWriting struct {
 
 func newBulkWriting(c *copier, out endpoint.BulkWriter) *bulkWriting {
 	limits := out.WriteLimits()
-	w := &bulkWriting{copier: c, out: out, limits: limits, calls: make(chan struct{}, max(1, limits.Calls))}
+	w := &bulkWriting{copier: c, out: out, limits: limits, calls: make(chan struct{}, max(1, limits.Calls)),
+		bundles: make(chan struct{}, 2*max(1, limits.Calls))}
 	w.buffers.New = func() any { b := make([]byte, 0, limits.Bytes); return &b }
 	return w
 }

@@ -111,6 +111,7 @@ type copier struct {
 	large     chan struct{}
 	bulk      *bulkWriting        // nil: what is small is written one by one
 	reads     endpoint.BulkLimits // of the source's bulk ability; no Items: what is small is read one by one
+	readCalls chan struct{}       // one for each under way
 	noClone   atomic.Bool         // the storages share no blocks
 	noRange   atomic.Bool         // nor do they copy by themselves
 }

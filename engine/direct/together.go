@@ -13,6 +13,7 @@ import (
 func (c *copier) goTogether(source endpoint.Dir) {
 	if reader, ok := source.(endpoint.BulkReader); ok {
 		c.reads = reader.ReadLimits()
+		c.readCalls = make(chan struct{}, max(1, c.reads.Calls))
 		c.batch = max(c.batch, c.reads.Items)
 	}
 	if writer, ok := c.data.(endpoint.BulkWriter); ok && writer.WriteLimits().Items > 0 {
@@ -27,6 +28,7 @@ type bundle struct {
 	folder  *folder
 	share   *share
 	files   []string // not yet read, where the source reads many at once
+	unread  int64    // bytes that they have, as far as the listing told
 	items   []endpoint.Item
 	records []manifest.Record
 	buffer  []byte // what the items' data lies in
@@ -36,6 +38,12 @@ type bundle struct {
 func (c *copier) together(f *folder, names []endpoint.Entry) error {
 	b := &bundle{copier: c, folder: f, share: &share{sink: c.options.Sink, names: names}}
 	if c.bulk != nil {
+		select {
+		case c.bulk.bundles <- struct{}{}:
+			defer func() { <-c.bulk.bundles }()
+		case <-c.ctx.Done():
+			return c.ctx.Err()
+		}
 		buffer := c.bulk.buffers.Get().(*[]byte)
 		defer func() { *buffer = b.buffer[:0]; c.bulk.buffers.Put(buffer) }()
 		b.buffer = *buffer
@@ -67,14 +75,23 @@ func (b *bundle) entry(entry endpoint.Entry) error {
 	case entry.Type == endpoint.Symlink:
 		return b.link(entry.Name)
 	case b.reads.Items > 0:
-		b.files = append(b.files, entry.Name)
-		if len(b.files) < b.reads.Items {
-			return nil
-		}
-		return b.read()
+		return b.want(entry)
 	default:
 		return b.one(entry.Name)
 	}
+}
+
+// want has a file read with others. What is left of the names is for whoever is free, once there is enough to be read.
+func (b *bundle) want(entry endpoint.Entry) error {
+	b.files = append(b.files, entry.Name)
+	if entry.Info != nil && entry.Info.Size <= b.reads.Bytes { // larger ones go by themselves
+		b.unread += entry.Info.Size
+	}
+	if b.unread < b.reads.Bytes && len(b.files) < b.reads.Items {
+		return nil
+	}
+	b.handOn(b.folder, b.share)
+	return b.read()
 }
 
 func (b *bundle) link(name string) error {
@@ -135,16 +152,22 @@ func (b *bundle) read() error {
 	if len(b.files) == 0 {
 		return nil
 	}
-	names, rest := b.files, []string(nil)
-	b.files = nil
+	names, bytes, rest := b.files, b.unread, []string(nil)
+	b.files, b.unread = nil, 0
+	select {
+	case b.readCalls <- struct{}{}:
+	case <-b.ctx.Done():
+		return b.ctx.Err()
+	}
 	reader := tree.Bare(b.folder.from).(endpoint.BulkReader) // as the top is
-	err := reader.ReadAll(b.ctx, names, b.options.Keep.Xattrs, func(i int, whole endpoint.Whole) error {
+	err := reader.ReadAll(b.ctx, names, bytes, b.options.Keep.Xattrs, func(i int, whole endpoint.Whole) error {
 		own, err := b.take(names[i], whole)
 		if own {
 			rest = append(rest, names[i])
 		}
 		return err
 	})
+	<-b.readCalls
 	if err != nil {
 		return failure.AtSource("read", b.folder.from.Path(), err)
 	}

@@ -51,8 +51,9 @@ type BulkReader interface {
 	ReadLimits() BulkLimits
 	// ReadAll reads the regular files called paths, relative to the Dir, no symbolic link on the way or at the end followed,
 	// and calls fn for each, in their order, from one goroutine. It may be called by several goroutines. An error of fn ends
-	// it; one of a file is that file's. xattrs says whether attributes are wanted.
-	ReadAll(ctx context.Context, paths []string, xattrs bool, fn func(i int, file Whole) error) error
+	// it; one of a file is that file's. bytes is about how many they have together, 0 where that isn't known; xattrs says
+	// whether attributes are wanted.
+	ReadAll(ctx context.Context, paths []string, bytes int64, xattrs bool, fn func(i int, file Whole) error) error
 }
 
 // Whole is a file that was read at one go, between two looks at it.

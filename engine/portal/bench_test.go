@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,16 +30,22 @@ func overALink(t *testing.B, w way, strategy transfer.Strategy, upload bool) {
 	b.portal.Target.Connections = 8
 	spec := b.spec(transfer.Copy, strategy, upload)
 	source, destination := b.folders(spec)
-	for i := range 2000 {
-		b.write(filepath.Join(source, fmt.Sprint("take ", i)), fmt.Sprintf("%1024d", i))
+	files, size := benchSet()
+	for i := range files {
+		b.write(filepath.Join(source, fmt.Sprint("take ", i)), strings.Repeat(string(rune('a'+i%26)), size))
 	}
+	t.SetBytes(int64(files * size))
 	for t.Loop() {
 		t.StopTimer()
 		spec := b.spec(transfer.Copy, strategy, upload)
 		t.StartTimer()
+		b.log.events = nil
 		_, err := b.run(t.Context(), spec)
 		b.must(err)
 		t.StopTimer()
+		for _, e := range b.log.events {
+			t.Log(e.Kind, e.Figures["seconds"])
+		}
 		b.must(b.engine.CleanUp(t.Context(), spec))
 		b.must(os.RemoveAll(destination))
 		t.StartTimer()
@@ -51,4 +58,12 @@ func linkDelay() time.Duration {
 		return 10 * time.Millisecond
 	}
 	return d
+}
+
+// benchSet is how many files of how many bytes: 2000 of 1 KiB, unless KETTER_BENCH_SET says otherwise, as 400x1048576.
+func benchSet() (files, size int) {
+	if n, _ := fmt.Sscanf(os.Getenv("KETTER_BENCH_SET"), "%dx%d", &files, &size); n == 2 {
+		return files, size
+	}
+	return 2000, 1024
 }

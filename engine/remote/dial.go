@@ -7,7 +7,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -140,50 +139,4 @@ func (h *Host) mismatch(shown string, err error) error {
 	return &failure.Error{Code: failure.HostKeyMismatch, Op: "ssh", Err: err,
 		Message: fmt.Sprintf("%s is not the host on record: %s, and on record is %s", h.target.name(), shown,
 			strings.Join(describeAll(h.target.HostKeys), ", "))}
-}
-
-// wire is a connection that remembers whether the network has failed it: what is wrong with a handshake otherwise was said
-// by the host.
-type wire struct {
-	net.Conn
-	failed, closed atomic.Bool
-}
-
-func tcp(ctx context.Context, address string, limit time.Duration) (*wire, error) {
-	dialer := net.Dialer{Timeout: limit,
-		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}}
-	conn, err := dialer.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	return &wire{Conn: conn}, nil
-}
-
-func (w *wire) Read(b []byte) (int, error) {
-	n, err := w.Conn.Read(b)
-	if w.note(err) {
-		_ = w.Close() // writes are to fail from now on, too
-	}
-	return n, err
-}
-
-func (w *wire) Write(b []byte) (int, error) {
-	n, err := w.Conn.Write(b)
-	w.note(err)
-	return n, err
-}
-
-// Close is no failure, nor is what follows from it.
-func (w *wire) Close() error {
-	w.closed.Store(true)
-	return w.Conn.Close()
-}
-
-// note reports whether the network has failed.
-func (w *wire) note(err error) bool {
-	if err == nil || w.closed.Load() {
-		return false
-	}
-	w.failed.Store(true)
-	return true
 }

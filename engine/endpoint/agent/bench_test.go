@@ -105,7 +105,7 @@ func readAll(dir endpoint.Dir, paths []string, size int64) error {
 		some := paths[:min(step, len(paths))]
 		paths = paths[len(some):]
 		calls.Go(func() error {
-			return dir.(endpoint.BulkReader).ReadAll(context.Background(), some, true, func(_ int, file endpoint.Whole) error {
+			return dir.(endpoint.BulkReader).ReadAll(context.Background(), some, 0, true, func(_ int, file endpoint.Whole) error {
 				if file.Err != nil || int64(len(file.Data)) != size {
 					return fmt.Errorf("%d bytes, %v", len(file.Data), file.Err)
 				}

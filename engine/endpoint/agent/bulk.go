@@ -47,11 +47,10 @@ type bulk struct {
 func (b *bulk) ask(ctx context.Context, s *Storage, again bool) (*decoder, error) {
 	var q *call
 	err := s.again(again, func() error {
-		_, c, err := s.pick(nil)
+		c, err := s.reserve(b.size)
 		if err != nil {
 			return err
 		}
-		c.load.Add(b.size)
 		defer c.load.Add(-b.size)
 		q = &call{awaited: true}
 		c.start(b.op, q, b.fields.b, b.data...)
@@ -129,13 +128,14 @@ func some(paths []string, most int) (q *encoder, n int) {
 }
 
 // ReadAll is endpoint.BulkReader's. It begins anew where a process is lost before the first file of a request has come.
-func (d *dir) ReadAll(ctx context.Context, paths []string, xattrs bool, fn func(i int, file endpoint.Whole) error) error {
+func (d *dir) ReadAll(ctx context.Context, paths []string, bytes int64, xattrs bool,
+	fn func(i int, file endpoint.Whole) error) error {
 	for from := 0; from < len(paths); {
 		names, n := some(paths[from:], maxItems)
 		q := d.query()
 		q.flag(xattrs)
 		q.b = append(q.b, names.b...)
-		err := d.readSome(ctx, q, n, func(i int, file endpoint.Whole) error { return fn(from+i, file) })
+		err := d.readSome(ctx, q, n, max(bytes, batchSize), func(i int, file endpoint.Whole) error { return fn(from+i, file) })
 		if err != nil {
 			return err
 		}
@@ -144,15 +144,14 @@ func (d *dir) ReadAll(ctx context.Context, paths []string, xattrs bool, fn func(
 	return ctx.Err()
 }
 
-func (d *dir) readSome(ctx context.Context, q *encoder, n int, fn func(i int, file endpoint.Whole) error) error {
+func (d *dir) readSome(ctx context.Context, q *encoder, n int, bytes int64, fn func(i int, file endpoint.Whole) error) error {
 	done, over := 0, error(nil)
 	err := d.s.again(true, func() error {
-		_, c, err := d.s.pick(nil)
+		c, err := d.s.reserve(bytes)
 		if err != nil {
 			return err
 		}
-		c.load.Add(batchSize)
-		defer c.load.Add(-batchSize)
+		defer c.load.Add(-bytes)
 		err = c.stream(ctx, opReadAll, q.b, func(in *decoder, data []byte) error {
 			return files(in, data, func(file endpoint.Whole) error {
 				if done++; done > n {

@@ -45,6 +45,8 @@ type ServeOptions struct {
 func Serve(ctx context.Context, in io.Reader, out io.Writer, o ServeOptions) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	widen(in)
+	widen(out)
 	if _, err := io.WriteString(out, ourBanner(o.Version)); err != nil {
 		return err
 	}

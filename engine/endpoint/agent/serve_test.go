@@ -456,7 +456,7 @@ func FuzzClientFrames(f *testing.F) {
 		d := &dir{s: s}
 		_, _ = d.Lstat("x")
 		_ = d.ListInfo(func(name string, _ endpoint.Info) error { return checkName(name) })
-		_ = d.ReadAll(context.Background(), []string{"a"}, true, func(i int, _ endpoint.Whole) error {
+		_ = d.ReadAll(context.Background(), []string{"a"}, 0, true, func(i int, _ endpoint.Whole) error {
 			if i != 0 {
 				t.Error("there is more than was asked for")
 			}

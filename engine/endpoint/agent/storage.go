@@ -20,14 +20,15 @@ const enough = 2 << 20
 // Storage is the far host's folders below some roots, by several processes: what is asked and locked goes through the first,
 // and data through the one that has least to do.
 type Storage struct {
-	pool   *Pool
-	roots  []string
-	ctx    context.Context // ends when it is closed, or has failed for good
-	cancel context.CancelCauseFunc
-	lanes  []*lane
-	widen  sync.Once
-	locked atomic.Int32   // locks that are held
-	tasks  sync.WaitGroup // of its own, ended by Close
+	pool     *Pool
+	roots    []string
+	ctx      context.Context // ends when it is closed, or has failed for good
+	cancel   context.CancelCauseFunc
+	lanes    []*lane
+	widen    sync.Once
+	choosing sync.Mutex     // see reserve
+	locked   atomic.Int32   // locks that are held
+	tasks    sync.WaitGroup // of its own, ended by Close
 
 	mu    sync.Mutex
 	ended bool
@@ -208,6 +209,18 @@ func (s *Storage) pick(home *lane) (*lane, *conn, error) {
 		s.startAll()
 	}
 	return best, to, nil
+}
+
+// reserve picks a process for size bytes and counts them as its load, which the caller takes back. One at a time: many who
+// look at once would all find the same one idle.
+func (s *Storage) reserve(size int64) (*conn, error) {
+	s.choosing.Lock()
+	defer s.choosing.Unlock()
+	_, c, err := s.pick(nil)
+	if err == nil {
+		c.load.Add(size)
+	}
+	return c, err
 }
 
 // startAll starts the other processes, without waiting for them. A host that lets only some be started is used by those.

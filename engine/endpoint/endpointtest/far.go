@@ -190,7 +190,7 @@ func addXattrs(in endpoint.Dir, name string, attributes []endpoint.Xattr) error 
 	return dir.SetXattrs(attributes)
 }
 
-func (d *farBulk) ReadAll(ctx context.Context, paths []string, xattrs bool, fn func(int, endpoint.Whole) error) error {
+func (d *farBulk) ReadAll(ctx context.Context, paths []string, _ int64, xattrs bool, fn func(int, endpoint.Whole) error) error {
 	for i, path := range paths {
 		if err := errors.Join(ctx.Err(), fn(i, d.whole(path, xattrs))); err != nil {
 			return err

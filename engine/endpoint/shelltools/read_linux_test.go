@@ -38,7 +38,7 @@ func put(t *testing.T, far *far, items []endpoint.Item) (paths []string) {
 // read reads paths; the Data are copies.
 func (f *far) read(ctx context.Context, paths []string) ([]endpoint.Whole, error) {
 	files := []endpoint.Whole{}
-	err := f.dir.(endpoint.BulkReader).ReadAll(ctx, paths, false, func(i int, file endpoint.Whole) error {
+	err := f.dir.(endpoint.BulkReader).ReadAll(ctx, paths, 0, false, func(i int, file endpoint.Whole) error {
 		if i != len(files) {
 			return fmt.Errorf("file %d comes as number %d", i, len(files))
 		}
@@ -167,7 +167,7 @@ func TestAnErrorOfTheCallersEndsReading(t *testing.T) {
 	put(t, far, []endpoint.Item{file("a", "a"), file("b", "b")})
 	far = newFarAgain(t, far)
 	calls := 0
-	err := far.dir.(endpoint.BulkReader).ReadAll(t.Context(), []string{"a", "b"}, true, func(int, endpoint.Whole) error { calls++; return syscall.EDOM })
+	err := far.dir.(endpoint.BulkReader).ReadAll(t.Context(), []string{"a", "b"}, 0, true, func(int, endpoint.Whole) error { calls++; return syscall.EDOM })
 	if !errors.Is(err, syscall.EDOM) || calls != 1 {
 		t.Error(err, calls)
 	}

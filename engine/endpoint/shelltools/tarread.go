@@ -24,7 +24,7 @@ func (tarReader) ReadLimits() endpoint.BulkLimits { return limits }
 // up to a call's limit; files beyond it are read one by one, as is what tar didn't bring, or not in the size that was seen,
 // and everything if tar had any complaint (a file changed under it, say): so each file gets its own error. It knows no
 // attributes.
-func (r tarReader) ReadAll(ctx context.Context, paths []string, _ bool, fn func(i int, file endpoint.Whole) error) error {
+func (r tarReader) ReadAll(ctx context.Context, paths []string, _ int64, _ bool, fn func(i int, file endpoint.Whole) error) error {
 	before, err := r.f.look(ctx, paths)
 	if err != nil {
 		return err

@@ -156,7 +156,7 @@ func BenchmarkSmallFiles(b *testing.B) {
 				timed(b, "write", func() error { return dir.(endpoint.BulkWriter).WriteAll(b.Context(), items, false) })
 				timed(b, "digest", func() error { _, err := dir.(endpoint.Digester).Digests(b.Context(), paths); return err })
 				timed(b, "read", func() error {
-					return dir.(endpoint.BulkReader).ReadAll(b.Context(), paths, false, func(_ int, file endpoint.Whole) error { return file.Err })
+					return dir.(endpoint.BulkReader).ReadAll(b.Context(), paths, 0, false, func(_ int, file endpoint.Whole) error { return file.Err })
 				})
 			}
 		})
