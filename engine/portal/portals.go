@@ -23,6 +23,8 @@ type Options struct {
 	Find func(ctx context.Context, id int64) (Portal, error)
 	// Binary is the path of this ketter, to be sent where it is missing; empty: it is never sent.
 	Binary string
+	// Home is where it is sent to, below .cache/ketter; empty: the account's home folder.
+	Home   string
 	Remote remote.Options
 	Idle   time.Duration // how long a portal stays open that nobody uses: a minute
 }
