@@ -9,7 +9,9 @@ import (
 )
 
 // losses are what may happen to the other host in the middle of a transfer. mend ends what lasts, once a run has failed of it.
-var losses = map[string]struct{ strike, mend func(b *bench, p *testnet.Proxy) }{
+var losses = map[string]struct {
+	strike, mend func(b *bench, p *testnet.Proxy)
+}{
 	"sshd is killed and comes back at once": {func(b *bench, _ *testnet.Proxy) { b.sshd.Kill(); b.sshd.Restart() }, nil},
 	"sshd is killed and comes back later": {func(b *bench, _ *testnet.Proxy) { b.sshd.Kill() },
 		func(b *bench, _ *testnet.Proxy) { b.sshd.Restart() }},

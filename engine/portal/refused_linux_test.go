@@ -73,6 +73,9 @@ func TestAnObstacleIsToldByItsCodeAndHarmsNothing(t *testing.T) {
 				spec := b.spec(transfer.Move, strategy, upload)
 				source, destination := b.folders(spec)
 				b.sample(source, 20)
+				if !upload && name == "the disk is full" {
+					return // nothing is written there
+				}
 				b.must(os.MkdirAll(filepath.Dir(destination), 0o755))
 				want := b.snapshot(source)
 				remove := obstacle.make(b)
@@ -147,3 +150,80 @@ func (b *bench) fillUp() {
 	}
 }
 
+func TestAServerThatWritesNothingIsToldBeforeAnythingIsSent(t *testing.T) {
+	t.Parallel()
+	for _, strategy := range []transfer.Strategy{transfer.Direct, transfer.ZipFirst} {
+		for _, upload := range []bool{true, false} {
+			w := ways["sftp only"]
+			w.sshd.ReadOnly, w.sshd.Command = true, "internal-sftp -R"
+			b := setup(t, w)
+			spec := b.spec(transfer.Move, strategy, upload)
+			source, destination := b.folders(spec)
+			b.sample(source, 20)
+			want := b.snapshot(source)
+			_, err := b.run(t.Context(), spec)
+			if upload {
+				b.tells(err, failure.DestinationPermissionDenied)
+			} else {
+				b.tells(err, failure.SourcePermissionDenied)
+			}
+			if exists(destination) || !b.whole(source, want) {
+				t.Error("a transfer that failed has changed something")
+			}
+			b.nothingLeft()
+			if !upload { // it can be read
+				spec.Mode = transfer.Copy
+				b.begin()
+				_, err := b.work(spec, func(error) {})
+				b.must(err)
+				if !b.whole(destination, want) {
+					t.Error("what can be read was not copied")
+				}
+			}
+		}
+	}
+}
+
+// TestAnAccountThatMayNotWriteIsTold is about an ordinary user, who is nobody.
+func TestAnAccountThatMayNotWriteIsTold(t *testing.T) {
+	t.Parallel()
+	accounts := map[string]way{"agent": ways["agent"], "sftp only": ways["sftp only"]}
+	for name, w := range accounts {
+		for _, upload := range []bool{true, false} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				w.sshd.Environment = []string{"KETTER_TEST_USER=65534"}
+				b := setup(t, w, func(p *Portal) {
+					if name == "sftp only" {
+						p.Target.User = "nobody"
+					}
+				})
+				b.open(filepath.Join(filepath.Dir(b.sshd.Home), "authorized_keys")) // which sshd reads as the user
+				spec := b.spec(transfer.Move, transfer.Auto, upload)
+				source, destination := b.folders(spec)
+				b.sample(source, 20)
+				b.open(b.srv)
+				want := b.snapshot(source)
+				_, err := b.run(t.Context(), spec)
+				if upload {
+					b.tells(err, failure.DestinationPermissionDenied)
+				} else if code := failure.CodeOf(err); code != failure.SourcePermissionDenied && code != failure.SourceNotRemoved {
+					t.Errorf("%v", err)
+				} else {
+					b.tells(err, code)
+				}
+				if !b.whole(source, want) || exists(destination) != (failure.CodeOf(err) == failure.SourceNotRemoved) {
+					t.Error("a transfer that failed has changed something")
+				}
+			})
+		}
+	}
+}
+
+// open lets every user read a path.
+func (b *bench) open(path string) {
+	b.Helper()
+	b.must(os.Chmod(path, 0o755))
+	b.must(os.Chmod(filepath.Dir(path), 0o755))
+	b.must(os.Chmod(filepath.Dir(filepath.Dir(path)), 0o755))
+}

@@ -2,13 +2,16 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,6 +26,12 @@ import (
 // TestMain is the far host's ketter where it is started as one.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "agent" {
+		if user, err := strconv.Atoi(os.Getenv("KETTER_TEST_USER")); err == nil {
+			if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(user), syscall.Setuid(user)); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+		}
 		if err := agent.Serve(context.Background(), os.Stdin, os.Stdout, agent.ServeOptions{Version: "test"}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
