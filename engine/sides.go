@@ -50,6 +50,9 @@ func (e *Engine) open(ctx context.Context, spec transfer.Spec) (*sides, error) {
 			portal, err := e.openPortal(ctx, side.portal)
 			if err != nil {
 				s.close()
+				if side.storage == &s.source {
+					err = ofSource(err)
+				}
 				return nil, err
 			}
 			s.portals = append(s.portals, portal)
@@ -58,6 +61,17 @@ func (e *Engine) open(ctx context.Context, spec transfer.Spec) (*sides, error) {
 		*side.storage = opened[side.portal]
 	}
 	return s, nil
+}
+
+// ofSource gives the source's code to a portal's root that is missing: a portal doesn't know what it is to be.
+func ofSource(err error) error {
+	var f *failure.Error
+	if !errors.As(err, &f) || f.Code != failure.DestinationNotFound {
+		return err
+	}
+	missing := *f
+	missing.Code = failure.SourceNotFound
+	return &missing
 }
 
 func (e *Engine) openPortal(ctx context.Context, id int64) (Portal, error) {

@@ -19,7 +19,7 @@ func (e *Engine) openSource(storage endpoint.Storage, spec transfer.Spec) (*tree
 		}
 	}
 	if err != nil {
-		return nil, failure.AtSource("find", spec.Source, err)
+		return nil, failure.AtSource("find", spec.Source, ofSource(err))
 	}
 	root := &tree.Root{Parent: e.decorate.source(place.Dir), Name: path.Base(spec.Source)}
 	root.Path = tree.Join(place.Path, root.Name)

@@ -8,10 +8,13 @@
 package portal
 
 import (
+	"errors"
+	"io/fs"
 	"path"
 	"strings"
 
 	"github.com/ketter/ketter/engine/endpoint"
+	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/remote"
 )
 
@@ -30,15 +33,39 @@ type Portal struct {
 	ZipThresholdFiles, ZipThresholdAvgSize *int64 // see engine.Portal
 }
 
-// within is a storage as seen from a folder of it: paths begin there.
+// within is a storage as seen from a portal's root: paths begin there.
 type within struct {
 	endpoint.Storage
-	root string
+	portal Portal
 }
 
 // Locate implements endpoint.Storage.
 func (w within) Locate(inside string) (*endpoint.Place, error) {
-	return w.Storage.Locate(path.Join(w.root, inside))
+	place, err := w.Storage.Locate(w.portal.Path(inside))
+	if errors.Is(err, fs.ErrNotExist) { // which only a root is, see there
+		err = w.portal.rootMissing(err)
+	}
+	return place, err
+}
+
+// rootMissing tells a portal's root that isn't there from whatever else is missing. It is a destination's failure until
+// somebody knows better.
+func (p Portal) rootMissing(err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f := failure.New(failure.DestinationNotFound, p.Root, "The root of portal "+p.Name+" does not exist on "+p.host()+": "+p.Root)
+	f.Hint = "Is the volume mounted there? Ketter never makes a portal's root."
+	f.Err = err
+	return f
+}
+
+// host is where the root is, for a sentence.
+func (p Portal) host() string {
+	if p.Target.Host == "" {
+		return "this host"
+	}
+	return p.Target.Host
 }
 
 // Path is where a path inside the portal is on its host.

@@ -23,6 +23,8 @@ type Options struct {
 	Find func(ctx context.Context, id int64) (Portal, error)
 	// Binary is the path of this ketter, to be sent where it is missing; empty: it is never sent.
 	Binary string
+	// Home is where it is sent to, below .cache/ketter; empty: the account's home folder.
+	Home   string
 	Remote remote.Options
 	Idle   time.Duration // how long a portal stays open that nobody uses: a minute
 }
@@ -79,7 +81,7 @@ func (p *Portals) Open(ctx context.Context, id int64) (engine.Portal, error) {
 		return engine.Portal{}, err
 	}
 	return engine.Portal{
-		Storage: within{o.storage, portal.Root}, Reach: o.reach, Close: sync.OnceFunc(func() { p.letGo(o) }),
+		Storage: within{o.storage, portal}, Reach: o.reach, Close: sync.OnceFunc(func() { p.letGo(o) }),
 		ZipThresholdFiles: portal.ZipThresholdFiles, ZipThresholdAvgSize: portal.ZipThresholdAvgSize,
 	}, nil
 }
@@ -97,7 +99,7 @@ func (p *Portals) here(portal Portal) (engine.Portal, error) {
 		return engine.Portal{}, f
 	}
 	return engine.Portal{
-		Storage: within{p.options.Roots.Within(portal.Root), portal.Root}, Close: func() {},
+		Storage: within{p.options.Roots.Within(portal.Root), portal}, Close: func() {},
 		Reach: engine.Reach{Portal: portal.Name, By: fmt.Sprintf("Portal %s is a folder of this host: %s.", portal.Name, portal.Root),
 			Facts: transfer.Figures{"via": "local"}},
 		ZipThresholdFiles: portal.ZipThresholdFiles, ZipThresholdAvgSize: portal.ZipThresholdAvgSize,

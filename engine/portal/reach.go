@@ -64,7 +64,7 @@ func (p *Portals) byAgent(ctx context.Context, host *remote.Host, portal Portal,
 func (p *Portals) bySFTP(ctx context.Context, host *remote.Host, portal Portal, none error) (storage, engine.Reach, error) {
 	s, err := sftp.Open(ctx, host, portal.Root, sftp.Options{Connections: portal.Target.Connections})
 	if err != nil {
-		return nil, engine.Reach{}, rootMissing(portal, err)
+		return nil, engine.Reach{}, portal.rootMissing(err)
 	}
 	tools, err := shelltools.Probe(ctx, host)
 	if failure.CodeOf(err) == failure.PortalUnreachable {

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -36,7 +37,7 @@ func (p *Portals) send(ctx context.Context, host *remote.Host, none error) (stri
 		return "", fmt.Errorf("reading our own binary: %w", err)
 	}
 	name := "ketter-" + hex.EncodeToString(sum.Sum(nil))
-	s, err := sftp.Open(ctx, host, ".", sftp.Options{})
+	s, err := sftp.Open(ctx, host, cmp.Or(p.options.Home, "."), sftp.Options{})
 	if err != nil {
 		return "", err
 	}

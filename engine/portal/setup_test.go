@@ -2,12 +2,16 @@ package portal
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,11 +26,21 @@ import (
 // TestMain is the far host's ketter where it is started as one.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "agent" {
+		if user, err := strconv.Atoi(os.Getenv("KETTER_TEST_USER")); err == nil {
+			if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(user), syscall.Setuid(user)); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+		}
 		if err := agent.Serve(context.Background(), os.Stdin, os.Stdout, agent.ServeOptions{Version: "test"}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue { // tests wait most of their time
+		_ = flag.Set("test.parallel", "12")
 	}
 	os.Exit(m.Run())
 }
@@ -37,6 +51,8 @@ type bench struct {
 	lab, srv string
 	sshd     *testsshd.Server
 	portal   Portal
+	second   Portal // of id 2; the same as 1 where nothing else is said
+	options  Options
 	portals  *Portals
 	engine   *engine.Engine
 	log      *journal
@@ -72,17 +88,32 @@ func setup(t testing.TB, w way, change ...func(*Portal)) *bench {
 	for _, c := range change {
 		c(&b.portal)
 	}
-	b.portals = New(Options{Roots: local.Roots{b.lab}, Find: func(_ context.Context, id int64) (Portal, error) {
-		if id != 1 {
-			return Portal{}, failure.New(failure.PortalNotFound, "", "No such portal")
-		}
+	b.options = Options{Roots: local.Roots{b.lab}, Find: b.find}
+	b.begin()
+	return b
+}
+
+func (b *bench) find(_ context.Context, id int64) (Portal, error) {
+	switch {
+	case id == 1:
 		return b.portal, nil
-	}})
-	t.Cleanup(b.portals.Close)
+	case id == 2 && b.second.ID == 2:
+		return b.second, nil
+	}
+	return Portal{}, failure.New(failure.PortalNotFound, "", "No such portal")
+}
+
+// begin makes the engine, also one that follows another with other options.
+func (b *bench) begin() {
+	b.Helper()
+	if b.portals != nil {
+		b.portals.Close()
+	}
+	b.portals = New(b.options)
+	b.Cleanup(b.portals.Close)
 	e, err := engine.New(engine.Options{AllowedRoots: []string{b.lab}, Portals: b.portals})
 	b.must(err)
 	b.engine = e
-	return b
 }
 
 func (b *bench) must(err error) {
@@ -231,7 +262,13 @@ func (j *journal) BeforePublish(_ context.Context, intent transfer.Intent) error
 	j.intents = append(j.intents, intent)
 	return nil
 }
-func (j *journal) NotPublished(context.Context) error  { return nil }
+
+func (j *journal) NotPublished(context.Context) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.intents = nil
+	return nil
+}
 func (j *journal) BeforeInherit(context.Context) error { return nil }
 
 func (j *journal) via() string {

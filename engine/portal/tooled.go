@@ -1,13 +1,9 @@
 package portal
 
 import (
-	"errors"
-	"io/fs"
-
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/sftp"
 	"github.com/ketter/ketter/engine/endpoint/shelltools"
-	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/remote"
 )
 
@@ -29,15 +25,3 @@ func (t tooled) Locate(path string) (*endpoint.Place, error) {
 
 // Broken implements storage: each operation finds its own connection.
 func (t tooled) Broken() error { return nil }
-
-// rootMissing tells a portal's root that isn't there from whatever else is missing.
-func rootMissing(portal Portal, err error) error {
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f := failure.New(failure.DestinationNotFound, portal.Root, "The root of portal "+portal.Name+" does not exist on "+
-		portal.Target.Host+": "+portal.Root)
-	f.Hint = "Is the volume mounted there? Ketter never makes a portal's root."
-	f.Err = err
-	return f
-}

@@ -49,6 +49,7 @@ type Server struct {
 	User    string
 	HostKey string // as known_hosts has it, without names
 	Key     string // PEM, of the user
+	Home    string // of the shells it starts; empty
 }
 
 // Start starts a server, and ends it with the test.
@@ -60,7 +61,8 @@ func Start(t testing.TB, options Options) *Server {
 	me, err := user.Current()
 	must(t, err)
 	folder := t.TempDir()
-	s := &Server{t: t, config: filepath.Join(folder, "sshd_config"), User: me.Username, Port: freePort(t)}
+	s := &Server{t: t, config: filepath.Join(folder, "sshd_config"), Home: filepath.Join(folder, "home"), User: me.Username, Port: freePort(t)}
+	must(t, os.Mkdir(s.Home, 0o755))
 	_, s.HostKey = s.newKey(filepath.Join(folder, "host_key"))
 	private, public := s.newKey(filepath.Join(folder, "user_key"))
 	s.Key = private
@@ -108,7 +110,7 @@ func (s *Server) configuration(folder string, o Options) string {
 		lines = append(lines, "ChrootDirectory "+o.Chroot)
 	}
 	// Shells read what they find at home; here that is nothing.
-	lines = append(lines, "SetEnv "+strings.Join(append([]string{"HOME=" + folder}, o.Environment...), " "))
+	lines = append(lines, "SetEnv "+strings.Join(append([]string{"HOME=" + s.Home}, o.Environment...), " "))
 	return strings.Join(lines, "\n") + "\n"
 }
 

@@ -9,10 +9,18 @@ type lane struct {
 	s     *Storage
 	index int
 
-	starting sync.Mutex // held by whoever starts one
 	mu       sync.Mutex
 	c        *conn
+	starting *start // nil while none is started
 	ended    bool
+}
+
+// start is a process that is being started. Whoever needs it meanwhile shares how that ends: a host that is silent is asked
+// once, and not by one after the other.
+type start struct {
+	done chan struct{}
+	c    *conn
+	err  error
 }
 
 // ready returns the process if there is one. Beside the first there is none while a lock waits to be taken again: nothing may
@@ -42,9 +50,25 @@ func (l *lane) get() (*conn, error) {
 			return nil, err
 		}
 	}
-	l.starting.Lock()
-	defer l.starting.Unlock()
-	if c := l.ready(); c != nil {
+	l.mu.Lock()
+	if under := l.starting; under != nil {
+		l.mu.Unlock()
+		<-under.done
+		return under.c, under.err
+	}
+	mine := &start{done: make(chan struct{})}
+	l.starting = mine
+	l.mu.Unlock()
+	mine.c, mine.err = l.start()
+	l.mu.Lock()
+	l.starting = nil
+	l.mu.Unlock()
+	close(mine.done)
+	return mine.c, mine.err
+}
+
+func (l *lane) start() (*conn, error) {
+	if c := l.ready(); c != nil { // since it was looked for
 		return c, nil
 	}
 	c, err := l.s.pool.take(l.s.ctx)

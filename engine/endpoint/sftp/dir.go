@@ -174,19 +174,25 @@ func (d *dir) RemoveDir(name string) error {
 	return d.storage.removing(full, true, err)
 }
 
-// CanRemove can't ask what the host will say, and knows who it is there as little: it sees only that nobody may write.
+// CanRemove can't ask what the host will say, and knows who it is there as little: it sees only that nobody may write, or
+// that nothing at all can be written.
 func (d *dir) CanRemove(name string, mayChange bool) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
 	var folder endpoint.Info
+	var sealed error
 	err := together(
 		func() error { _, err := d.Lstat(name); return err },
-		func() (err error) { folder, err = d.Info(); return err })
-	if err == nil && folder.Mode&0o222 == 0 && !mayChange {
+		func() (err error) { folder, err = d.Info(); return err },
+		func() error { sealed = d.storage.sealed(d.path); return nil })
+	switch {
+	case err != nil:
+		return err
+	case folder.Mode&0o222 == 0 && !mayChange:
 		return syscall.EACCES
 	}
-	return err
+	return sealed
 }
 
 // SetMode looks first: SFTP would follow a link.

@@ -103,6 +103,19 @@ func (s *Storage) room(full string, size int64) error {
 	}
 }
 
+// sealed says why nothing below a path can be changed, nil if that isn't known: its file system is read-only, or the server
+// is (sftp-server -R), which then refuses before it looks whether there is such a name.
+func (s *Storage) sealed(full string) error {
+	if vfs, err := s.statVFS(full); err == nil && vfs.Flag&readOnly != 0 {
+		return syscall.EROFS
+	}
+	err := s.again(func(on *session) error { return on.client.RemoveDirectory(join(full, ".ketter-none")) })
+	if err = s.errno(err); isLost(err) || err == syscall.EACCES {
+		return err
+	}
+	return nil
+}
+
 // removing is at for an operation that takes a name away.
 func (s *Storage) removing(full string, folder bool, err error) error {
 	if err = s.at(full, err); err != syscall.EIO && (!folder || err != syscall.ENOENT) { // OpenSSH says that for ENOTDIR, too
