@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -106,9 +107,21 @@ func (rm *remover) one(record numbered) error {
 	return nil
 }
 
-var errChanged = errors.New("it changed since it was read")
+var (
+	errChanged = errors.New("it changed since it was read")
+	errForeign = errors.New("the manifest names what is no part of the source")
+)
+
+// owns reports whether a record is of the source. The manifest may have lain on another host: it decides nothing about what is
+// beside the source.
+func (rm *removal) owns(record manifest.Record) bool {
+	return record.Path == rm.source.Name || strings.HasPrefix(record.Path, rm.source.Name+"/")
+}
 
 func (rm *remover) remove(record manifest.Record) error {
+	if !rm.owns(record) {
+		return errForeign
+	}
 	dir, name, err := rm.find.Find(record.Path)
 	if err != nil {
 		return err

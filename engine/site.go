@@ -82,6 +82,9 @@ func (s *site) complete(e *Engine) (err error) {
 		if err := endpoint.InTurn(far, s.look, func() error { taken = s.atFinal(); return nil }); err != nil {
 			return err
 		}
+		if errors.Is(taken.err, fs.ErrNotExist) && slices.ContainsFunc(s.leavings, staging.Leaving.Published) {
+			taken = s.atFinal() // an earlier run may have published between the two looks
+		}
 		if err := s.safe(taken); err != nil {
 			return err
 		}

@@ -34,8 +34,10 @@ type Portals struct {
 	options Options
 	hosts   *remote.Hosts
 
-	mu   sync.Mutex
-	open map[int64]*opened
+	mu      sync.Mutex // never held while the other side is waited for
+	open    map[int64]*opened
+	closed  bool
+	closing sync.WaitGroup
 }
 
 var _ engine.Portals = (*Portals)(nil)
@@ -131,6 +133,9 @@ func (p *Portals) take(ctx context.Context, portal Portal) (*opened, error) {
 		p.drop(other)
 	}
 	p.open[portal.ID] = o
+	if p.closed { // meanwhile; its user closes it
+		p.drop(o)
+	}
 	return o, nil
 }
 
@@ -142,9 +147,12 @@ func (p *Portals) drop(o *opened) {
 	o.stale = true
 	o.unused.Stop()
 	if o.users == 0 {
-		_ = o.storage.Close()
+		p.close(o)
 	}
 }
+
+// close ends a portal that nobody uses, beside: a host that doesn't answer takes its time.
+func (p *Portals) close(o *opened) { p.closing.Go(func() { _ = o.storage.Close() }) }
 
 func (p *Portals) letGo(o *opened) {
 	p.mu.Lock()
@@ -153,7 +161,7 @@ func (p *Portals) letGo(o *opened) {
 	switch {
 	case o.users > 0:
 	case o.stale:
-		_ = o.storage.Close()
+		p.close(o)
 	default:
 		o.unused.Reset(p.options.Idle)
 	}
@@ -170,10 +178,12 @@ func (p *Portals) expire(o *opened) {
 // Close ends what is open, and waits until nothing of it is left. Nobody may use a portal any more.
 func (p *Portals) Close() {
 	p.mu.Lock()
+	p.closed = true
 	for _, o := range p.open {
 		p.drop(o)
 	}
 	p.mu.Unlock()
+	p.closing.Wait()
 	p.hosts.Close()
 }
 

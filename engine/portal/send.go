@@ -3,6 +3,7 @@ package portal
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -79,8 +80,8 @@ func place(s *sftp.Storage, binary io.ReaderAt, name string) (string, error) {
 	if _, err := in.Lstat(name); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return path, err
 	}
-	fresh := fmt.Sprintf("%s.%d", name, os.Getpid())
-	if err := errors.Join(tree.RemoveAll(context.Background(), in, fresh), write(in, fresh, binary)); err != nil {
+	fresh := name + "." + rand.Text() // others may be at it, too
+	if err := write(in, fresh, binary); err != nil {
 		return "", errors.Join(err, in.Remove(fresh))
 	}
 	err = in.Rename(fresh, in, name)

@@ -52,6 +52,10 @@ func TestWriteAllMakesWhatItIsGiven(t *testing.T) {
 	if got, err := os.ReadFile(filepath.Join(root, "large")); err != nil || !bytes.Equal(got, large) {
 		t.Errorf("%d bytes came, %v", len(got), err)
 	}
+	must(t, "leave the time", d.WriteAll(context.Background(), []endpoint.Item{{Path: "a", Type: endpoint.Folder}}, false))
+	if info, err := os.Lstat(filepath.Join(root, "a")); err != nil || !info.ModTime().Equal(when) {
+		t.Errorf("a folder without a time has %v, %v", info, err)
+	}
 	r, err := d.OpenDir("a")
 	must(t, "open", err)
 	b, err := r.OpenDir("b")

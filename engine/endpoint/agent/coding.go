@@ -147,12 +147,22 @@ func (d *decoder) texts() []string {
 	return all
 }
 
+// length is a number of bytes of storage.
+func (d *decoder) length() int64 {
+	v := d.signed()
+	if v < 0 {
+		d.fail()
+		return 0
+	}
+	return v
+}
+
 func (d *decoder) info() endpoint.Info {
 	return endpoint.Info{
 		Type:      endpoint.Type(d.size(int(endpoint.Other))),
-		Size:      d.signed(),
-		Allocated: d.signed(),
-		Mode:      uint32(d.num()),
+		Size:      d.length(),
+		Allocated: d.length(),
+		Mode:      uint32(d.size(0o7777)),
 		ModAt:     d.time(),
 		Device:    d.num(),
 		Inode:     d.num(),

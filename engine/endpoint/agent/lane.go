@@ -91,6 +91,9 @@ func (l *lane) adopt(c *conn) error {
 	q.texts(l.s.roots)
 	c.tell(opSession, q.b)
 	if l.index == 0 {
+		if err := l.s.sameEpochs(c); err != nil {
+			return err
+		}
 		if err := l.s.relock(c); err != nil {
 			return err
 		}

@@ -265,6 +265,35 @@ func TestAnAgentThatCannotBeReachedIsGivenUp(t *testing.T) {
 	}
 }
 
+// TestNothingGoesOnAfterTheHostHasStartedAnew: what was acknowledged before may be lost.
+func TestNothingGoesOnAfterTheHostHasStartedAnew(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	s, dir := openAt(t, newPool(t, &memory{t: t}, Options{}), root)
+	w, err := dir.Create("file", 0o600)
+	must(t, "create", err)
+	_, err = w.WriteAt([]byte("x"), 0)
+	must(t, "write", err)
+	must(t, "sync", w.Sync())
+	s.mu.Lock()
+	if len(s.epochs) != 1 {
+		t.Errorf("the epochs are %v", s.epochs)
+	}
+	s.epochs = map[string]string{"before/1": root}
+	s.mu.Unlock()
+	s.lanes[0].ready().fail(errCut)
+	_, writing := w.WriteAt([]byte("y"), 1)
+	if err := errors.Join(writing, w.Close()); failure.CodeOf(err) != failure.PortalUnreachable {
+		t.Errorf("write: %v", err)
+	}
+	if err := dir.Mkdir("folder", 0o700); failure.CodeOf(err) != failure.PortalUnreachable || s.Broken() == nil {
+		t.Errorf("make folder: %v", err)
+	}
+	if all, err := os.ReadFile(filepath.Join(root, "file")); err != nil || string(all) != "x" {
+		t.Errorf("the file holds %q, %v", all, err)
+	}
+}
+
 // TestNothingIsWrittenBesideALostLock: a writer at another process than the lock's has to wait for it, too.
 func TestNothingIsWrittenBesideALostLock(t *testing.T) {
 	t.Parallel()

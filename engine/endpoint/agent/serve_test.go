@@ -468,6 +468,18 @@ func FuzzClientFrames(f *testing.F) {
 	})
 }
 
+func TestNoAgentTellsOfSizesBelowNothing(t *testing.T) {
+	t.Parallel()
+	for _, info := range []endpoint.Info{{Size: -1}, {Allocated: -1}, {Mode: 0o10000}} {
+		e := &encoder{}
+		e.info(info)
+		d := &decoder{b: e.b}
+		if got := d.info(); d.err() == nil {
+			t.Errorf("%+v was taken for %+v", info, got)
+		}
+	}
+}
+
 func TestFramesComeBackAsTheyWere(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer

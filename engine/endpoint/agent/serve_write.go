@@ -159,8 +159,10 @@ func (m *maker) folder(item *endpoint.Item) (op string, err error) {
 			return "set mode", err
 		}
 	}
-	if err := parent.SetModTime(name, item.ModAt); err != nil {
-		return "set time", err
+	if !item.ModAt.IsZero() {
+		if err := parent.SetModTime(name, item.ModAt); err != nil {
+			return "set time", err
+		}
 	}
 	if m.sync {
 		return "sync", dir.Sync()

@@ -34,12 +34,14 @@ type Storage struct {
 	ended bool
 	locks map[*dir]*lock
 	fresh map[place]fresh
+	// epochs are those that folders were found in, each with one of them.
+	epochs map[string]string
 }
 
 var _ endpoint.Storage = (*Storage)(nil)
 
 func newStorage(p *Pool, roots []string) *Storage {
-	s := &Storage{pool: p, roots: roots, locks: map[*dir]*lock{}, fresh: map[place]fresh{}}
+	s := &Storage{pool: p, roots: roots, locks: map[*dir]*lock{}, fresh: map[place]fresh{}, epochs: map[string]string{}}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	context.AfterFunc(s.ctx, s.drop)
 	for i := range p.options.Connections {
@@ -122,7 +124,11 @@ func (s *Storage) Locate(path string) (*endpoint.Place, error) {
 		found.Missing = nil
 	}
 	found.Dir = d
-	return found, in.err()
+	if err := in.err(); err != nil {
+		return nil, err
+	}
+	s.note(found, d.capabilities)
+	return found, nil
 }
 
 // Below is false where the host can't be asked.
