@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"strings"
 	"sync"
 	"syscall"
@@ -269,8 +270,8 @@ func (d *dir) list(op op, each func(in *decoder) error) error {
 		}
 		return err
 	})
-	if over != nil {
-		return over
+	if err = cmp.Or(over, err); err == nil {
+		return nil
 	}
-	return err
+	return cmp.Or(d.s.failed(), err) // a Storage that has failed cancels what is under way
 }

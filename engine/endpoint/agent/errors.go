@@ -39,6 +39,10 @@ const (
 	errorBulk
 )
 
+// errGivenUp is a request that the agent gave up, because it is being ended. Nobody on this side has cancelled anything: who has
+// knows it by his own context.
+var errGivenUp = errors.New("the agent gave it up")
+
 // errUnopened wraps why a number that is used was not opened.
 type errUnopened struct{ err error }
 
@@ -132,7 +136,7 @@ func (d *decoder) errorAt(depth int) error {
 		f.Err = d.errorAt(depth + 1)
 		return known(f)
 	case errorCancelled:
-		return context.Canceled
+		return lost(true, errGivenUp)
 	case errorShort:
 		return io.ErrUnexpectedEOF
 	case errorUnopened:

@@ -265,6 +265,26 @@ func TestAnAgentThatCannotBeReachedIsGivenUp(t *testing.T) {
 	}
 }
 
+// TestNoAgentCancelsAJob: only who runs it does.
+func TestNoAgentCancelsAJob(t *testing.T) {
+	t.Parallel()
+	given := &encoder{}
+	given.error(context.Canceled)
+	if err := (&decoder{b: given.b}).error(); failure.CodeOf(err) != failure.PortalUnreachable {
+		t.Errorf("what an agent gives up is %v", err)
+	}
+	s, dir := openAt(t, newPool(t, &memory{t: t}, Options{}), t.TempDir())
+	many := items(1200, 0)
+	for i := range many { // more than is sent ahead
+		many[i].Path = fmt.Sprintf("%0250d", i)
+	}
+	must(t, "write", writeAll(dir.(*dirOf), many, false))
+	err := dir.List(func(endpoint.Entry) error { s.cancel(errCut); return nil })
+	if failure.CodeOf(err) != failure.PortalUnreachable {
+		t.Errorf("a listing under way ends with %v", err)
+	}
+}
+
 // TestNothingGoesOnAfterTheHostHasStartedAnew: what was acknowledged before may be lost.
 func TestNothingGoesOnAfterTheHostHasStartedAnew(t *testing.T) {
 	t.Parallel()
