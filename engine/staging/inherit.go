@@ -23,8 +23,9 @@ var ErrPublished = errors.New("staging: its run has published")
 // stay here.
 type Inherited struct {
 	dir   endpoint.Dir
-	dead  bool       // its lock is ours
-	above *Inherited // the run that had inherited it before, nil if none
+	was   endpoint.Dir // dir where it was found, with the lock; nil where dir has followed the rename
+	dead  bool         // its lock is ours
+	above *Inherited   // the run that had inherited it before, nil if none
 }
 
 // Inherit takes over the staging folder called name, of an earlier run that builds base, and those which that run had
@@ -45,7 +46,7 @@ func (s *Staging) inherit(from endpoint.Dir, name, base string, mayLive bool, ab
 	i := &Inherited{dir: dir, above: above}
 	err = s.take(i, from, name, base, mayLive)
 	if err != nil {
-		dir.Close()
+		i.Close()
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil // swept by its own run
 		}
@@ -69,7 +70,19 @@ func (s *Staging) take(i *Inherited, from endpoint.Dir, name, base string, mayLi
 		return err
 	}
 	defer mine.Close()
-	return renameAgain(from, name, mine)
+	if err := renameAgain(from, name, mine); err != nil || !i.dir.Capabilities().Far {
+		return err
+	}
+	return i.follow(mine, name)
+}
+
+// follow opens the folder where it is now: another host's is known by its path alone.
+func (i *Inherited) follow(to endpoint.Dir, name string) error {
+	dir, err := to.OpenDir(name)
+	if err == nil {
+		i.was, i.dir = i.dir, dir
+	}
+	return err
 }
 
 // renameAgain is Rename, also after one that was cut short between its steps: what it took the new name with is empty.
@@ -169,7 +182,12 @@ func (i *Inherited) Trees() ([]endpoint.Dir, error) {
 }
 
 // Close lets go of the folder and its lock.
-func (i *Inherited) Close() { i.dir.Close() }
+func (i *Inherited) Close() {
+	i.dir.Close()
+	if i.was != nil {
+		i.was.Close()
+	}
+}
 
 // DropInherited removes what was inherited and is of no use any more. That a run which is still alive keeps some of it
 // is no error: it goes with the rest of the staging.

@@ -170,7 +170,7 @@ func TestAKilledWorkersTransferSendsOnlyWhatWasMissing(t *testing.T) {
 			after := f.link.Up.Load() - before
 			t.Logf("%d MiB in all; %d MiB sent before the kill, %d MiB after: %d MiB twice", total/mib, before/mib, after/mib, (before+after-total)/mib)
 			if overhead := total / 50; before+after > total+c.again+overhead {
-				t.Errorf("%d MiB were sent again, want at most %d", (before+after-total)/mib, (c.again+overhead)/mib)
+				t.Errorf("%d MiB were sent again, want at most %d:\n%s", (before+after-total)/mib, (c.again+overhead)/mib, f.rows(id))
 			}
 			f.same("the copy", want, f.contentOf(f.final("take")))
 			if n := f.happened(id, transfer.EventRecovered); n == 0 {
