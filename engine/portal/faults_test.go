@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ketter/ketter/engine/endpoint/agent"
+	"github.com/ketter/ketter/engine/endpoint/sftp"
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/remote"
 	"github.com/ketter/ketter/engine/transfer"
@@ -30,7 +32,10 @@ func (b *bench) network(delay time.Duration) *testnet.Proxy {
 // impatient makes an engine that notices a silent host within seconds.
 func (b *bench) impatient() {
 	b.Helper()
-	b.options.Remote = remote.Options{KeepAlive: time.Second, Misses: 2, Connect: 2 * time.Second, Handshake: 4 * time.Second, Grace: time.Second}
+	b.options.Remote = remote.Options{KeepAlive: time.Second, Misses: 2, Connect: 2 * time.Second, Handshake: 4 * time.Second, Grace: time.Second, Tries: 2}
+	b.options.Agent = agent.Options{Greeting: 4 * time.Second, Ping: time.Second, GiveUp: 3 * time.Second,
+		Delays: []time.Duration{time.Second}, LockWait: 5 * time.Second}
+	b.options.SFTP = sftp.Options{Start: 5 * time.Second, Stall: 5 * time.Second, Again: []time.Duration{time.Second}}
 	b.begin()
 }
 

@@ -8,7 +8,9 @@ import (
 
 	"github.com/ketter/ketter/engine"
 	"github.com/ketter/ketter/engine/endpoint"
+	"github.com/ketter/ketter/engine/endpoint/agent"
 	"github.com/ketter/ketter/engine/endpoint/local"
+	"github.com/ketter/ketter/engine/endpoint/sftp"
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/remote"
 	"github.com/ketter/ketter/engine/transfer"
@@ -24,8 +26,11 @@ type Options struct {
 	// Binary is the path of this ketter, to be sent where it is missing; empty: it is never sent.
 	Binary string
 	// Home is where it is sent to, below .cache/ketter; empty: the account's home folder.
-	Home   string
+	Home string
+	// How hosts are used; what is zero has a default there, but for what a portal says itself.
 	Remote remote.Options
+	Agent  agent.Options
+	SFTP   sftp.Options
 	Idle   time.Duration // how long a portal stays open that nobody uses: a minute
 }
 
@@ -46,6 +51,9 @@ var _ engine.Portals = (*Portals)(nil)
 func New(options Options) *Portals {
 	if options.Idle <= 0 {
 		options.Idle = time.Minute
+	}
+	if options.SFTP.Stall <= 0 {
+		options.SFTP.Stall = time.Minute
 	}
 	return &Portals{options: options, hosts: remote.NewHosts(options.Remote), open: map[int64]*opened{}}
 }

@@ -50,7 +50,9 @@ type agents struct {
 func (a agents) Close() error { return errors.Join(a.Storage.Close(), a.pool.Close()) }
 
 func (p *Portals) byAgent(ctx context.Context, host *remote.Host, portal Portal, path string) (storage, engine.Reach, error) {
-	pool := agent.NewPool(host, agent.Options{AgentPath: path, Connections: portal.Target.Connections})
+	options := p.options.Agent
+	options.AgentPath, options.Connections = path, portal.Target.Connections
+	pool := agent.NewPool(host, options)
 	s, err := pool.Open(ctx, portal.Root)
 	if err != nil {
 		return nil, engine.Reach{}, errors.Join(err, pool.Close())
@@ -62,7 +64,9 @@ func (p *Portals) byAgent(ctx context.Context, host *remote.Host, portal Portal,
 
 // bySFTP is for a host without an agent, for the reason that none gives.
 func (p *Portals) bySFTP(ctx context.Context, host *remote.Host, portal Portal, none error) (storage, engine.Reach, error) {
-	s, err := sftp.Open(ctx, host, portal.Root, sftp.Options{Connections: portal.Target.Connections})
+	options := p.options.SFTP
+	options.Connections = portal.Target.Connections
+	s, err := sftp.Open(ctx, host, portal.Root, options)
 	if err != nil {
 		return nil, engine.Reach{}, portal.rootMissing(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 func TestWhatIsProvenThereIsNotSentAgain(t *testing.T) {
 	t.Parallel()
-	const files, size, margin = 60, 1 << 20, 20 << 20 // what was under way, and not yet recorded
+	const files, size, margin = 120, 1 << 20, 40 << 20 // what was under way, and not yet recorded
 	each(t, func(t *testing.T, w way, strategy transfer.Strategy, upload bool) {
 		b := setup(t, w)
 		p := b.network(0)
@@ -21,9 +21,10 @@ func TestWhatIsProvenThereIsNotSentAgain(t *testing.T) {
 		for i := range files {
 			b.write(filepath.Join(source, fmt.Sprint(i%3), fmt.Sprint(i)), strings.Repeat("x", size))
 		}
+		b.age(source)
 		spec.Resumes = func(error) bool { return true }
 		ctx, cancel := context.WithCancel(t.Context())
-		struck := b.midway(p, 40*size, cancel)
+		struck := b.midway(p, 80*size, cancel)
 		_, err := b.run(ctx, spec)
 		if !struck() || err == nil {
 			t.Fatal("the transfer was done before anything could happen")
