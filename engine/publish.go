@@ -98,7 +98,7 @@ func (r *run) finishTop(top manifest.Record) error {
 	var folder endpoint.Dir
 	err := endpoint.InTurn(r.holds.Far, func() (err error) {
 		folder, err = r.destination.OpenDir(name)
-		return failure.AtDestination("open", final, err)
+		return failure.AtDestination("open", final, unlessShut(top, err))
 	}, func() error {
 		if !r.holds.Modes {
 			return nil
@@ -110,10 +110,19 @@ func (r *run) finishTop(top manifest.Record) error {
 	if folder != nil {
 		defer folder.Close()
 	}
-	if err != nil {
+	if err != nil || folder == nil {
 		return err
 	}
-	return failure.AtDestination("sync", final, folder.Sync())
+	return failure.AtDestination("sync", final, unlessShut(top, folder.Sync()))
+}
+
+// unlessShut is err, but for that of a folder which its final mode shuts to its owner: it can't be opened to be synced.
+func unlessShut(top manifest.Record, err error) error {
+	const readAndPass = 0o500
+	if errors.Is(err, fs.ErrPermission) && top.Mode&readAndPass != readAndPass {
+		return nil
+	}
+	return err
 }
 
 func (r *run) tellPublished(ctx context.Context, intent transfer.Intent, fallbacks []string) error {

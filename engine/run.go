@@ -146,19 +146,27 @@ func (r *run) openManifest() (io.ReadCloser, error) {
 
 // stillInPlace makes sure that the folder which is open is still the one that the job names: it may have been moved away, or
 // something mounted over it, and then nobody finds there what is told to have arrived. Before the publish the job fails;
-// after it the source of a move stays, too. Where folders are known by their paths alone, as over a network, there is nothing to
-// ask: the publish, and what comes after it, only succeed at the path that the job names.
+// after it the source of a move stays, too. Where folders are known by their paths alone, as over a network, a publish only
+// succeeds at the path, so there is nothing to ask but whether the job's path still leads there.
 func (r *run) stillInPlace() error {
-	if r.holds.Far {
+	if r.holds.Far && (!r.published || r.spec.Mode == transfer.Copy) {
 		return nil
 	}
 	place, err := r.sides.destination.Locate(r.spec.Destination)
+	if failure.CodeOf(err) == failure.PortalUnreachable {
+		return err
+	}
 	if err != nil {
 		return r.notInPlace(err)
 	}
 	defer place.Dir.Close()
-	here, err := r.destination.Info()
-	if err == nil && here.Is(place.Info) && len(place.Missing) == 0 {
+	same := place.Path == r.destination.Path()
+	if !r.holds.Far {
+		var here endpoint.Info
+		here, err = r.destination.Info()
+		same = here.Is(place.Info)
+	}
+	if err == nil && same && len(place.Missing) == 0 {
 		return nil
 	}
 	return r.notInPlace(err)

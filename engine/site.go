@@ -204,7 +204,7 @@ func (s *site) recognise(info endpoint.Info) bool {
 // absence at the source alone.
 func (s *site) meant(intent transfer.Intent, info endpoint.Info) bool {
 	if intent.Inode == 0 || info.Inode == 0 {
-		return intent.Method == transfer.Rename && s.source == nil
+		return intent.Method == transfer.Rename && s.source == nil && !s.hollow(intent, info)
 	}
 	return intent.Inode == info.Inode && (intent.Method != transfer.Rename || intent.Device == info.Device)
 }
@@ -251,6 +251,15 @@ func (s *site) meantToPublish(l staging.Leaving) bool {
 		return s.spec.Alone && !s.place.Dir.Capabilities().SyncWhole
 	}
 	return intent.Inode == l.Summary.End.Inode
+}
+
+// hollow reports whether an empty folder has the name of what had files: a publish in steps takes its name so, first.
+func (s *site) hollow(intent transfer.Intent, info endpoint.Info) bool {
+	if info.Type != endpoint.Folder || intent.Files == 0 {
+		return false
+	}
+	empty, err := isEmpty(s.place.Dir, path.Base(s.spec.Source))
+	return empty || err != nil
 }
 
 // meantToRename reports whether an earlier run had come to a move's rename, and the source is where it was.
