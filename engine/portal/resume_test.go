@@ -21,6 +21,7 @@ func TestWhatIsProvenThereIsNotSentAgain(t *testing.T) {
 		for i := range files {
 			b.write(filepath.Join(source, fmt.Sprint(i%3), fmt.Sprint(i)), strings.Repeat("x", size))
 		}
+		b.age(source)
 		spec.Resumes = func(error) bool { return true }
 		ctx, cancel := context.WithCancel(t.Context())
 		struck := b.midway(p, 40*size, cancel)
