@@ -14,6 +14,7 @@ import (
 	"github.com/ketter/ketter/db"
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/remote"
+	"github.com/ketter/ketter/engine/transfer"
 )
 
 // Portals reads and changes portals. One that doesn't exist is db.ErrNotFound, a name that another has is
@@ -130,6 +131,9 @@ func (a *api) replace(old db.Portal, asked portalRequest) (db.Portal, error) {
 	}
 	if orEmpty(p.Host) != orEmpty(old.Host) || orEmpty(p.Username) != orEmpty(old.Username) || *p.Port != *old.Port {
 		return p, invalid("The credential of %s was given for another host, port or username; give it again, or null to remove it.", p.Name)
+	}
+	if old.CredentialKind == transfer.PasswordCredential && orEmpty(p.HostKey) != orEmpty(old.HostKey) {
+		return p, invalid("The password of %s was given for a host with another key, and who has that key would be told it; give it again, or null to remove it.", p.Name)
 	}
 	p.Credential, p.CredentialKind = old.Credential, old.CredentialKind
 	return p, nil

@@ -18,6 +18,7 @@ import (
 
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/httpapi"
+	"github.com/ketter/ketter/infra/testsshd"
 )
 
 const aHostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBf2EPAG4xsAnmTEcbIvMpmEhLtgpBBHCpmzbCEVWmo7"
@@ -190,7 +191,8 @@ func TestAChangedPortalKeepsItsCredentialOnlyForTheSameHostAndUser(t *testing.T)
 	put := func(changes map[string]any) answer {
 		return f.send("PUT", fmt.Sprintf("/portals/%d", id), sftpWith(changes))
 	}
-	for _, changes := range []map[string]any{{"host": "other.example"}, {"port": 23}, {"username": "root"}} {
+	_, otherKey := testsshd.NewKey(t, "")
+	for _, changes := range []map[string]any{{"host": "other.example"}, {"port": 23}, {"username": "root"}, {"host_key": otherKey}} {
 		if p := put(changes).isProblem(t, 400, "invalid_request"); !strings.Contains(p.Detail, "give it again") {
 			t.Errorf("%v: %s", changes, p.Detail)
 		}

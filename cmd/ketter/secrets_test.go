@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,7 @@ import (
 	"github.com/ketter/ketter/engine/remote"
 	"github.com/ketter/ketter/infra/secret"
 	"github.com/ketter/ketter/infra/testdb"
+	"github.com/ketter/ketter/infra/testsshd"
 )
 
 func newPrivateKey(t *testing.T, passphrase string) string {
@@ -156,14 +158,16 @@ func TestNoSecretIsAnywhereInClear(t *testing.T) {
 	}
 	run(0, add("KEY", "--key", file(t, "key", plainKey))...)
 	run(0, add("LOCKED", "--key", file(t, "key", lockedKey), "--passphrase-file", file(t, "passphrase", passphrase+"\n"))...)
-	run(0, add("PASSWORD", "--password-file", file(t, "password", password+"\n"))...)
+	sshd := testsshd.Start(t, testsshd.Options{Config: []string{"PasswordAuthentication yes"}}) // which knows no such password
+	run(0, "portals", "add", "PASSWORD", "--kind", "sftp", "--host", "127.0.0.1", "--port", strconv.Itoa(sshd.Port), "--user", sshd.User,
+		"--root", "/srv", "--host-key", file(t, "host_key", sshd.HostKey+"\n"), "--password-file", file(t, "password", password+"\n"))
 	run(0, add("AGENT", "--use-agent")...)
 	run(2, add("WRONG", "--key", file(t, "key", lockedKey), "--passphrase-file", file(t, "passphrase", refused))...)
 	run(45, add("KEY", "--password-file", file(t, "password", refused))...)
 	run(0, "portals", "set", "KEY", "--max-connections", "3")
 	run(0, "portals", "list", "--json")
 	run(0, "portals", "show", "LOCKED")
-	run(1, "portals", "test", "PASSWORD")
+	run(41, "portals", "test", "PASSWORD") // portal_auth_failed
 
 	// What is refused, in every way that a request can be.
 	portal := func(credential string) string {

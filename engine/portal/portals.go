@@ -63,6 +63,8 @@ type storage interface {
 	endpoint.Storage
 	// Broken returns why nothing goes on with it any more, nil as long as it does.
 	Broken() error
+	// Hurry says whether nobody cares any more to reach again what was lost.
+	Hurry(on bool)
 	Close() error
 }
 
@@ -73,6 +75,7 @@ type opened struct {
 	reach   engine.Reach
 
 	users  int
+	caring int  // users whose contexts have not ended
 	stale  bool // the last user closes it
 	unused *time.Timer
 }
@@ -90,8 +93,9 @@ func (p *Portals) Open(ctx context.Context, id int64) (engine.Portal, error) {
 	if err != nil {
 		return engine.Portal{}, err
 	}
+	lose := context.AfterFunc(ctx, func() { p.careLess(o) })
 	return engine.Portal{
-		Storage: within{o.storage, portal}, Reach: o.reach, Close: sync.OnceFunc(func() { p.letGo(o) }),
+		Storage: within{o.storage, portal}, Reach: o.reach, Close: sync.OnceFunc(func() { p.letGo(o, lose()) }),
 		ZipThresholdFiles: portal.ZipThresholdFiles, ZipThresholdAvgSize: portal.ZipThresholdAvgSize,
 	}, nil
 }
@@ -123,6 +127,8 @@ func (p *Portals) take(ctx context.Context, portal Portal) (*opened, error) {
 	if o := p.open[portal.ID]; o != nil {
 		if o.storage.Broken() == nil && o.portal.same(portal) {
 			o.users++
+			o.caring++
+			o.storage.Hurry(false)
 			o.unused.Stop()
 			return o, nil
 		}
@@ -134,7 +140,7 @@ func (p *Portals) take(ctx context.Context, portal Portal) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &opened{portal: portal, storage: s, reach: reach, users: 1}
+	o := &opened{portal: portal, storage: s, reach: reach, users: 1, caring: 1}
 	o.unused = time.AfterFunc(time.Hour, func() { p.expire(o) })
 	o.unused.Stop()
 	if other := p.open[portal.ID]; other != nil { // somebody else was as fast
@@ -162,10 +168,29 @@ func (p *Portals) drop(o *opened) {
 // close ends a portal that nobody uses, beside: a host that doesn't answer takes its time.
 func (p *Portals) close(o *opened) { p.closing.Go(func() { _ = o.storage.Close() }) }
 
-func (p *Portals) letGo(o *opened) {
+// careLess notes that a user's context has ended. Nothing on another host knows of contexts: without this, what a network that
+// is silent has taken would be looked for on and on, while somebody waits for a cancel.
+func (p *Portals) careLess(o *opened) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o.caring--
+	o.hurryUp()
+}
+
+func (o *opened) hurryUp() {
+	if o.users > 0 {
+		o.storage.Hurry(o.caring == 0)
+	}
+}
+
+func (p *Portals) letGo(o *opened, cared bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	o.users--
+	if cared {
+		o.caring--
+	}
+	o.hurryUp()
 	switch {
 	case o.users > 0:
 	case o.stale:

@@ -14,6 +14,7 @@ type stuck struct {
 }
 
 func (s stuck) Broken() error { return nil }
+func (s stuck) Hurry(bool)    {}
 
 func (s stuck) Close() error {
 	close(s.ending)
@@ -27,11 +28,11 @@ func TestAPortalThatIsSlowToEndHoldsUpNoOther(t *testing.T) {
 	timer := func() *time.Timer { return time.AfterFunc(time.Hour, func() {}) }
 	s := stuck{ending: make(chan struct{}), ends: make(chan struct{})}
 	slow := &opened{portal: Portal{ID: 1}, storage: s, unused: timer()}
-	other := &opened{portal: Portal{ID: 2}, storage: stuck{}, users: 2, unused: timer()}
+	other := &opened{portal: Portal{ID: 2}, storage: stuck{}, users: 2, caring: 2, unused: timer()}
 	p.open[1], p.open[2] = slow, other
 	p.expire(slow)
 	<-s.ending
-	p.letGo(other) // it returns
+	p.letGo(other, true) // it returns
 	closed := make(chan struct{})
 	go func() {
 		p.Close()

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"context"
+	"errors"
 	"sync"
 )
 
@@ -71,10 +73,13 @@ func (l *lane) start() (*conn, error) {
 	if c := l.ready(); c != nil { // since it was looked for
 		return c, nil
 	}
-	c, err := l.s.pool.take(l.s.ctx)
+	c, err := l.s.pool.take(l.s.patient())
 	if err != nil {
 		if failed := l.s.failed(); failed != nil {
 			return nil, failed
+		}
+		if errors.Is(err, context.Canceled) {
+			return nil, lost(false, err)
 		}
 		return nil, err
 	}

@@ -36,6 +36,9 @@ type Storage struct {
 	fresh map[place]fresh
 	// epochs are those that folders were found in, each with one of them.
 	epochs map[string]string
+
+	patience context.Context // ends with ctx, or when nobody cares any more to reach what was lost
+	hurry    context.CancelFunc
 }
 
 var _ endpoint.Storage = (*Storage)(nil)
@@ -43,6 +46,7 @@ var _ endpoint.Storage = (*Storage)(nil)
 func newStorage(p *Pool, roots []string) *Storage {
 	s := &Storage{pool: p, roots: roots, locks: map[*dir]*lock{}, fresh: map[place]fresh{}, epochs: map[string]string{}}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	s.patience, s.hurry = context.WithCancel(s.ctx)
 	context.AfterFunc(s.ctx, s.drop)
 	for i := range p.options.Connections {
 		s.lanes = append(s.lanes, &lane{s: s, index: i})
@@ -77,6 +81,24 @@ func (s *Storage) Version() string {
 		return c.banner.Version
 	}
 	return ""
+}
+
+// Hurry says whether nobody waits any more for what the Storage may reach again: then a process that is lost stays lost. What
+// is there goes on.
+func (s *Storage) Hurry(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if on {
+		s.hurry()
+	} else if s.patience.Err() != nil {
+		s.patience, s.hurry = context.WithCancel(s.ctx)
+	}
+}
+
+func (s *Storage) patient() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.patience
 }
 
 // background does something that ends by itself, soon after Close; not if that was before.
@@ -168,7 +190,7 @@ func (s *Storage) again(always bool, try func() error) error {
 		case !is && !isUnreachable(err), asked && !always:
 			return err
 		}
-		if err := s.pause(delay); err != nil {
+		if s.pause(delay) != nil {
 			return err
 		}
 	}
@@ -185,8 +207,8 @@ func (s *Storage) pause(delay time.Duration) error {
 	select {
 	case <-timer.C:
 		return nil
-	case <-s.ctx.Done():
-		return s.failed()
+	case <-s.patient().Done():
+		return context.Canceled
 	}
 }
 

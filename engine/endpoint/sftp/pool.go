@@ -25,11 +25,15 @@ type pool struct {
 	enough   time.Time     // until when what is there must do: a start has failed
 	closed   bool
 	group    sync.WaitGroup
+	patience context.Context // ends with life, or when nobody cares any more to reach what was lost
+	hurry    context.CancelFunc
 }
 
 func newPool(starter remote.Starter, options Options) *pool {
 	life, stop := context.WithCancel(context.Background())
-	return &pool{starter: starter, options: options, life: life, stop: stop, started: make(chan struct{})}
+	p := &pool{starter: starter, options: options, life: life, stop: stop, started: make(chan struct{})}
+	p.patience, p.hurry = context.WithCancel(life)
+	return p
 }
 
 // pick is the session with the least to do; one that has the file open already, if holds says so, is worth a few requests.
@@ -79,9 +83,25 @@ func (p *pool) best(holds func(*session) bool) (best *session) {
 	return best
 }
 
+func (p *pool) setHurry(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if on {
+		p.hurry()
+	} else if p.patience.Err() != nil {
+		p.patience, p.hurry = context.WithCancel(p.life)
+	}
+}
+
+func (p *pool) patient() context.Context {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.patience
+}
+
 // start starts one server.
 func (p *pool) start() {
-	ctx, cancel := context.WithTimeout(p.life, p.options.Start)
+	ctx, cancel := context.WithTimeout(p.patient(), p.options.Start)
 	defer cancel()
 	s, err := newSession(ctx, p.starter, p.options.Stall)
 	p.mu.Lock()
@@ -120,14 +140,14 @@ func (p *pool) beside(fn func()) {
 	}
 }
 
-// sleep reports whether the pool is still open after that.
+// sleep reports whether the pool is still open after that, and anybody cares.
 func (p *pool) sleep(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
-	case <-p.life.Done():
+	case <-p.patient().Done():
 		return false
 	}
 }

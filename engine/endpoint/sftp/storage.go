@@ -115,6 +115,10 @@ func (s *Storage) Close() error {
 	return nil
 }
 
+// Hurry says whether nobody waits any more for what the Storage may reach again: then a connection that is lost stays lost.
+// What is there goes on.
+func (s *Storage) Hurry(on bool) { s.pool.setHurry(on) }
+
 // Root is the real path of the folder.
 func (s *Storage) Root() string { return s.root }
 
