@@ -74,7 +74,7 @@ func (p *Portals) bySFTP(ctx context.Context, host *remote.Host, portal Portal, 
 	options.Connections = portal.Target.Connections
 	s, err := sftp.Open(ctx, host, portal.Root, options)
 	if err != nil {
-		return nil, engine.Reach{}, portal.rootMissing(err)
+		return nil, engine.Reach{}, portal.inTheWay(portal.rootMissing(err), none)
 	}
 	tools, err := shelltools.Probe(ctx, host)
 	if failure.CodeOf(err) == failure.PortalUnreachable {
@@ -88,6 +88,19 @@ func (p *Portals) bySFTP(ctx context.Context, host *remote.Host, portal Portal, 
 	by += "; " + why(none) + ". It lacks " + strings.Join(missing, ", ") + "."
 	return tooled{s, host, tools}, engine.Reach{Portal: portal.Name, By: by, Facts: transfer.Figures{"via": "sftp",
 		"tools": names, "missing": missing, "no_agent": why(none), "connections": portal.Target.Connections}}, nil
+}
+
+// inTheWay is for a host that lets its user in, and answers like neither an agent nor an SFTP server: what it starts instead is
+// a forced command, which no search for a lost connection would find. Whether it is mended nobody tells us, so it is tried again.
+func (p Portal) inTheWay(err, none error) error {
+	var said *agent.NoneError
+	if failure.CodeOf(err) != failure.PortalUnreachable || errors.Is(none, remote.ErrRefused) || errors.As(none, &said) {
+		return err
+	}
+	return &failure.Error{Code: failure.PortalUnreachable, Op: "ssh", Err: err,
+		Message: fmt.Sprintf("Portal %s lets %s in, but %s, and no SFTP answers either", p.Name, p.address(), why(none)),
+		Hint: "Is the host still up? Then look at the forced command in the account's authorized_keys, or at sshd_config: it must start " +
+			"the `ketter agent` of this ketter's version and print nothing before it, or internal-sftp."}
 }
 
 // why says in words why there is no agent.
