@@ -33,13 +33,7 @@ func (p *Portals) reach(ctx context.Context, portal Portal) (storage, engine.Rea
 		}
 		none = errors.Join(none, err)
 	}
-	s, reach, err = p.bySFTP(ctx, host, portal, none)
-	if f := failure.From(err); f != nil && f.Code == failure.PortalUnreachable && ctx.Err() == nil { // it was reached a moment ago
-		return nil, reach, &failure.Error{Code: f.Code, Op: f.Op, Err: err, Message: fmt.Sprintf(
-			"Neither ketter's agent nor SFTP answers %s: %s; and %s", portal.address(), why(none), f.Sentence()),
-			Hint: "If the account has a forced command, see that it is `ketter agent` of this version, or internal-sftp. Ketter tries again by itself."}
-	}
-	return s, reach, err
+	return p.bySFTP(ctx, host, portal, none)
 }
 
 // unlike reports whether err only says that no agent of ours may be started there.
