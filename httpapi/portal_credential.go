@@ -1,10 +1,7 @@
 package httpapi
 
 import (
-	"encoding/pem"
 	"strings"
-
-	"golang.org/x/crypto/ssh"
 
 	"github.com/ketter/ketter/engine/remote"
 	"github.com/ketter/ketter/engine/transfer"
@@ -14,8 +11,6 @@ const (
 	maxPrivateKey = 64 << 10
 	maxPassword   = 4 << 10
 	maxHostKeys   = 16
-	// maxRounds is what a key's passphrase may cost to try, in bcrypt's rounds: ssh-keygen makes 24 of them, -a asks for more.
-	maxRounds = 512
 )
 
 // credentialRequest is what a request says of the credential.
@@ -101,9 +96,6 @@ func kindOfCredential(c remote.Credential) (transfer.CredentialKind, error) {
 
 // checkPrivateKey tries a key, so that a wrong passphrase is told to who gave it and not to a job at night.
 func checkPrivateKey(c remote.Credential) (transfer.CredentialKind, error) {
-	if rounds([]byte(c.PrivateKey)) > maxRounds {
-		return "", invalid("credential.private_key takes too long to unlock; make it anew with ssh-keygen -p -a %d or less.", maxRounds)
-	}
 	if err := c.Validate(); err != nil {
 		return "", err
 	}
@@ -111,27 +103,6 @@ func checkPrivateKey(c remote.Credential) (transfer.CredentialKind, error) {
 		return transfer.KeyWithPassphrase, nil
 	}
 	return transfer.KeyCredential, nil
-}
-
-// rounds are those of a locked OpenSSH key (PROTOCOL.key); 0 of any other, which take no time.
-func rounds(key []byte) uint32 {
-	const magic = "openssh-key-v1\x00"
-	block, _ := pem.Decode(key)
-	if block == nil || !strings.HasPrefix(string(block.Bytes), magic) {
-		return 0
-	}
-	var header struct {
-		Cipher, KDF, Options string
-		Rest                 []byte `ssh:"rest"`
-	}
-	var options struct {
-		Salt   string
-		Rounds uint32
-	}
-	if ssh.Unmarshal(block.Bytes[len(magic):], &header) != nil || ssh.Unmarshal([]byte(header.Options), &options) != nil {
-		return 0
-	}
-	return options.Rounds
 }
 
 // parseHostKeys returns the keys that a host may show, one a line. Lines that begin with # count for nothing.
@@ -143,12 +114,12 @@ func parseHostKeys(sent string) (string, error) {
 		if text = strings.TrimSpace(text); text == "" || text[0] == '#' {
 			continue
 		}
-		key, err := remote.ParseHostKey(text)
+		key, err := remote.PlainHostKey(text)
 		if err != nil {
 			return "", invalid("host_key, line %d, is not a host's public key as \"ssh-ed25519 AAAA…\". `ketter portals scan-key HOST` shows it; "+
 				"of a line in known_hosts leave the host's name out.", line)
 		}
-		keys = append(keys, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))))
+		keys = append(keys, key)
 	}
 	switch {
 	case len(keys) == 0:

@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 
@@ -26,6 +27,9 @@ func (c Credential) Validate() error {
 	}
 	if c.PrivateKey == "" {
 		return nil
+	}
+	if rounds([]byte(c.PrivateKey)) > maxRounds {
+		return invalid(fmt.Sprintf("The private key takes too long to unlock; make it anew with ssh-keygen -p -a %d or less.", maxRounds))
 	}
 	_, err := c.signer()
 	return err

@@ -49,6 +49,15 @@ func parseHostKeys(texts []string) ([]ssh.PublicKey, error) {
 	return keys, nil
 }
 
+// PlainHostKey is a host's key without what a line may have besides: "ssh-ed25519 AAAA…".
+func PlainHostKey(text string) (string, error) {
+	key, err := ParseHostKey(text)
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))), nil
+}
+
 // Fingerprint is how people compare keys: "SHA256:…", as ssh-keygen -l shows it.
 func Fingerprint(key string) (string, error) {
 	parsed, err := ParseHostKey(key)
