@@ -100,7 +100,7 @@ func (r *run) fateAfter(ctx context.Context, err error) fate {
 		return isCancelled
 	case cause != nil:
 		return isInterrupted
-	case f.Code.Class() == failure.Permanent || r.job.Attempts-r.job.Takeovers >= maxAttempts:
+	case f.Code.Class() == failure.Permanent || r.job.Attempts-r.job.Takeovers >= attemptsAt(f.Code):
 		return fails
 	default:
 		return isTriedAgain
@@ -202,7 +202,7 @@ func (r *run) retryLater(ctx context.Context, f *failure.Error) (transfer.Status
 	delay := retryDelay(r.riverJob.Attempt)
 	event := errorEvent(f)
 	event.Kind = transfer.EventRetryScheduled
-	event.Message = fmt.Sprintf("%s. Trying again in %s (attempt %d of %d)", event.Message, delay, r.job.Attempts+1, maxAttempts+r.job.Takeovers)
+	event.Message = fmt.Sprintf("%s. Trying again in %s (attempt %d of %d)", event.Message, delay, r.job.Attempts+1, attemptsAt(f.Code)+r.job.Takeovers)
 	event.Figures["reason"] = "failure"
 	event.Figures["retry_seconds"] = delay.Seconds()
 	event.Figures["retry_at"] = time.Now().Add(delay).UTC().Format(time.RFC3339)

@@ -91,7 +91,7 @@ func insert(ctx context.Context, q *db.Queries, s transfer.Submission, of sides)
 // wake inserts a River job for a pending job, and makes it the one that may run it.
 func (c *Client) wake(ctx context.Context, t *jobTx) error {
 	inserted, err := c.river.InsertTx(ctx, t.tx, TransferArgs{JobID: t.job.ID},
-		&river.InsertOpts{MaxAttempts: maxAttempts, Queue: t.job.Queue, Priority: int(t.job.Priority)})
+		&river.InsertOpts{MaxAttempts: maxPortalAttempts, Queue: t.job.Queue, Priority: int(t.job.Priority)})
 	if err != nil {
 		return err
 	}
