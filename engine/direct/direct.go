@@ -130,7 +130,10 @@ const batch = 16
 func (c *copier) Enter(parent *folder, name string, from endpoint.Dir, info endpoint.Info) (*folder, error) {
 	f := &folder{parent: parent, name: name, path: name, from: from, in: c.data}
 	if parent != nil {
-		f.in, f.path = parent.to, parent.path+"/"+name // in is nil where parent isn't open yet
+		f.in, f.path = nil, parent.path+"/"+name
+		if c.bulk == nil { // else whoever needs it open asks for it
+			f.in = parent.to
+		}
 	}
 	f.record = manifest.Of(f.path, info)
 	make := f.make

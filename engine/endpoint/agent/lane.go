@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/ketter/ketter/engine/failure"
 )
 
 // lane is a place for one process of a Storage's; one that is lost is followed by another.
@@ -80,6 +82,10 @@ func (l *lane) start() (*conn, error) {
 		}
 		if errors.Is(err, context.Canceled) {
 			return nil, lost(false, err)
+		}
+		if errors.Is(err, ErrNoAgent) || errors.Is(err, ErrVersion) { // there was one: it is a host that goes down, or is changed
+			return nil, &failure.Error{Code: failure.PortalUnreachable, Op: "agent", Err: err,
+				Message: "The agent on the portal's host was lost and can't be started again"}
 		}
 		return nil, err
 	}

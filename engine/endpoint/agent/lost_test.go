@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -220,8 +221,16 @@ func TestALockIsAskedForAgain(t *testing.T) {
 func TestALockThatSomebodyElseHasByThenEndsEverything(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
-	p := newPool(t, &memory{t: t}, Options{LockWait: 20 * time.Millisecond})
-	s, dir := openAt(t, p, root)
+	taken := make(chan struct{})
+	after := sync.OnceFunc(func() { close(taken) })
+	t.Cleanup(after)
+	m := &memory{t: t, cuts: func(start int) (int, int) {
+		if start > 0 {
+			<-taken // else it would be there again before anybody else
+		}
+		return -1, -1
+	}}
+	s, dir := openAt(t, newPool(t, m, Options{LockWait: 20 * time.Millisecond}), root)
 	must(t, "lock", dir.TryLock())
 	w, err := dir.Create("file", 0o600)
 	must(t, "create", err)
@@ -232,6 +241,7 @@ func TestALockThatSomebodyElseHasByThenEndsEverything(t *testing.T) {
 	for other.TryLock() != nil { // until the agent that was lost has ended
 		time.Sleep(time.Millisecond)
 	}
+	after()
 	if _, err := dir.Lstat("file"); !errors.Is(err, syscall.EWOULDBLOCK) {
 		t.Errorf("lstat: %v", err)
 	}
