@@ -38,8 +38,8 @@ func (w *bulkWriting) write(items []endpoint.Item, records []manifest.Record) er
 	case <-w.ctx.Done():
 		return w.ctx.Err()
 	}
+	defer func() { <-w.calls }() // not before it is recorded: what isn't, is sent again when this process dies
 	err := w.out.WriteAll(w.ctx, items, w.options.Keep.SyncEach)
-	<-w.calls
 	if errors.Is(err, errors.ErrUnsupported) { // nothing was done: some name, or what it has, is beyond the tools there
 		err = w.byHand(items, records)
 	}

@@ -165,13 +165,23 @@ func (f *file) reached() func(offset int64) error {
 		if f.digest != nil {
 			part.State, _ = f.digest.MarshalBinary() // can't fail
 		}
-		if f.options.Keep.SyncEach {
-			if err := f.out.Sync(); err != nil {
-				return failure.AtDestination("sync", f.target, err)
-			}
+		if err := f.settle(); err != nil {
+			return err
 		}
 		return failure.AtDestination("record", f.target, f.options.Sink.AddPartial(part))
 	}
+}
+
+// settle makes sure that what was written can be told of: a later piece may have come through where an earlier one was lost
+// with a worker.
+func (f *file) settle() error {
+	if f.options.Keep.SyncEach {
+		return failure.AtDestination("sync", f.target, f.out.Sync())
+	}
+	if late, ok := f.out.(endpoint.Settler); ok {
+		return failure.AtDestination("write", f.target, late.Settle())
+	}
+	return nil
 }
 
 // byStorage lets the storage copy, stretch by stretch, and returns up to where it did. Some network file systems end

@@ -80,6 +80,12 @@ type Digest struct {
 	Err   error  // of this file
 }
 
+// Settler is a Writer that doesn't wait for what it is given to write. Nobody may tell of that as written before Settle.
+type Settler interface {
+	// Settle returns once all that was written before has reached the storage's system, as after a local write(2).
+	Settle() error
+}
+
 // BulkError tells which item a bulk call failed at.
 type BulkError struct {
 	Index int

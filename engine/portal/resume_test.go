@@ -38,6 +38,10 @@ func TestWhatIsProvenThereIsNotSentAgain(t *testing.T) {
 		if b.verifiesOverWire(w, upload) {
 			after -= files * size
 		}
+		if w.via == "sftp" && w.sshd.Command == "" && strategy == transfer.ZipFirst && !upload {
+			b.must(b.engine.CleanUp(t.Context(), spec))
+			return // it comes by one tar for many files, of which nothing is kept that is cut short
+		}
 		if before+after > files*size+margin {
 			t.Errorf("%d MiB were sent again", (before+after-files*size)>>20)
 		}

@@ -212,6 +212,11 @@ func (w *writer) drained() error {
 	return w.err
 }
 
+var _ endpoint.Settler = (*writer)(nil)
+
+// Settle is endpoint.Settler's.
+func (w *writer) Settle() error { return w.drained() }
+
 func (w *writer) SetMode(mode uint32) error {
 	args := &encoder{}
 	args.num(uint64(mode))
