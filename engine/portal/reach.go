@@ -65,7 +65,7 @@ func (p *Portals) byAgent(ctx context.Context, host *remote.Host, portal Portal,
 // bySFTP is for a host without an agent, for the reason that none gives.
 func (p *Portals) bySFTP(ctx context.Context, host *remote.Host, portal Portal, none error) (storage, engine.Reach, error) {
 	options := p.options.SFTP
-	options.Connections = portal.Target.Connections
+	options.Connections = max(1, portal.Target.Connections-1) // one is left for the tools, where a connection carries one program
 	s, err := sftp.Open(ctx, host, portal.Root, options)
 	if err != nil {
 		return nil, engine.Reach{}, portal.inTheWay(portal.rootMissing(err), none)
