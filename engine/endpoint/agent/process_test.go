@@ -94,7 +94,9 @@ func TestAKilledAgentHasNoLocks(t *testing.T) {
 	for range 3 {
 		_, err := w.Write([]byte("0123456789"))
 		must(t, "write", err)
-		must(t, "kill", s.lanes[0].ready().process.(*child).cmd.Process.Kill())
+		c, err := s.lanes[0].get() // a new one, if the one before is gone
+		must(t, "process", err)
+		must(t, "kill", c.process.(*child).cmd.Process.Kill())
 	}
 	must(t, "close", w.Close())
 	got, err := os.ReadFile(filepath.Join(root, "file"))
