@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -39,17 +40,24 @@ type Options struct {
 
 // Server is a server under test.
 type Server struct {
-	t       testing.TB
-	config  string
-	command *exec.Cmd
-	talk    io.Closer // its standard error, as it is read
-	ended   chan struct{}
+	t      testing.TB
+	config string
+
+	mu      sync.Mutex // held while it is started, ended or looked at: what strikes a test and what mends it may meet
+	running *process   // also one that has ended
 
 	Port    int
 	User    string
 	HostKey string // as known_hosts has it, without names
 	Key     string // PEM, of the user
 	Home    string // of the shells it starts; empty
+}
+
+// process is sshd from one start to its end.
+type process struct {
+	command *exec.Cmd
+	talk    io.Closer     // its standard error, as it is read
+	ended   chan struct{} // closed once it has ended and was waited for
 }
 
 // Start starts a server, and ends it with the test.
@@ -158,17 +166,19 @@ func (s *Server) Target(connections int) remote.Target {
 // Restart starts the server that was killed, on the same port and with the same keys.
 func (s *Server) Restart() {
 	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	// In the foreground, and talking on standard error: it says there when it listens.
-	s.command = exec.Command(binary(), "-D", "-e", "-f", s.config)
-	talk, err := s.command.StderrPipe()
+	command := exec.Command(binary(), "-D", "-e", "-f", s.config)
+	talk, err := command.StderrPipe()
 	must(s.t, err)
-	must(s.t, s.command.Start())
-	s.talk = talk
-	s.ended = make(chan struct{})
+	must(s.t, command.Start())
+	p := &process{command: command, talk: talk, ended: make(chan struct{})}
+	s.running = p
 	listening := make(chan bool, 1)
 	log := &strings.Builder{}
 	go func() {
-		defer close(s.ended)
+		defer close(p.ended)
 		lines := bufio.NewScanner(talk)
 		for lines.Scan() {
 			if strings.Contains(lines.Text(), "Server listening on") {
@@ -178,7 +188,7 @@ func (s *Server) Restart() {
 				fmt.Fprintln(log, lines.Text())
 			}
 		}
-		_ = s.command.Wait()
+		_ = command.Wait()
 		close(listening)
 	}()
 	select {
@@ -193,18 +203,30 @@ func (s *Server) Restart() {
 
 // Kill ends the server and whatever it serves, at once.
 func (s *Server) Kill() {
-	if s.command.ProcessState != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.running
+	select {
+	case <-p.ended:
 		return
+	default:
 	}
-	_ = s.command.Process.Signal(syscall.SIGSTOP) // it may have ended
-	endAll(s.command.Process.Pid)
-	_ = s.command.Process.Kill()
-	_ = s.talk.Close() // somebody may hold the other end still
-	<-s.ended
+	_ = p.command.Process.Signal(syscall.SIGSTOP) // it may have ended
+	endAll(p.command.Process.Pid)
+	_ = p.command.Process.Kill()
+	_ = p.talk.Close() // somebody may hold the other end still
+	<-p.ended
+}
+
+// pid is the server's, also if it has ended.
+func (s *Server) pid() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.running.command.Process.Pid
 }
 
 // CutAll ends whatever the server serves, and goes on listening.
-func (s *Server) CutAll() { endAll(s.command.Process.Pid) }
+func (s *Server) CutAll() { endAll(s.pid()) }
 
 // endAll ends the descendants of pid. They are stopped first, so that none of them starts another that nobody knows of.
 func endAll(pid int) {
@@ -225,7 +247,7 @@ func endAll(pid int) {
 
 // Served are the processes that serve, by what they call themselves.
 func (s *Server) Served() (names []string) {
-	for _, pid := range descendants(s.command.Process.Pid) {
+	for _, pid := range descendants(s.pid()) {
 		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		if err == nil {
 			names = append(names, strings.TrimSpace(strings.ReplaceAll(string(line), "\x00", " ")))
