@@ -175,7 +175,7 @@ func (r *run) adoptRun(ctx context.Context, run *earlierRun, sink *manifest.Writ
 		return failure.AtDestination("open manifest", r.stage.Dir().Path(), err)
 	}
 	defer file.Close()
-	err = each(ctx, r.parallel, chunk, manifest.NewReader(file), func(ctx context.Context) worker {
+	err = each(ctx, r.parallel, share(r.plan.Files, r.parallel, chunk), manifest.NewReader(file), func(ctx context.Context) worker {
 		a := &adopter{ctx: ctx, run: r, from: run, sink: sink, kept: tree.NewMaker(r.earlier.kept),
 			source: r.source.Finder()}
 		for _, dir := range run.trees {

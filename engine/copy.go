@@ -23,6 +23,7 @@ func (fileByFile) build(ctx context.Context, r *run, sink *manifest.Writer) erro
 func (r *run) directly(sink *manifest.Writer) direct.Options {
 	options := direct.Options{
 		Parallel: r.parallel,
+		Batch:    share(r.plan.Files, r.parallel, direct.Batch),
 		Hash:     r.spec.Verify == transfer.Checksum,
 		Keep:     r.keep,
 		Sink:     sink,

@@ -10,8 +10,15 @@ import (
 	"github.com/ketter/ketter/engine/manifest"
 )
 
-// chunk is how many records go to a worker at once, unless it wants more: neighbours share folders.
+// chunk is how many records go to a worker at once at most, unless it wants more: neighbours share folders.
 const chunk = 32
+
+// share is how many of so many names one goroutine is best given at once, no more than most: few enough that none is idle
+// while another still has a heap to do, which counts where each name costs several round trips.
+func share(names int64, parallel, most int) int {
+	twice := 2 * int64(max(parallel, 1))
+	return int(min(max((names+twice-1)/twice, 1), int64(most)))
+}
 
 // numbered is a record and the number of its line.
 type numbered struct {

@@ -72,7 +72,7 @@ func (rm *removal) pass(ctx context.Context, open func() (io.ReadCloser, error),
 		return failure.AtDestination("open manifest", rm.destination.Path(), err)
 	}
 	defer file.Close()
-	err = each(ctx, parallel, chunk, manifest.NewReader(file), func(context.Context) worker {
+	err = each(ctx, parallel, share(rm.end.Files, parallel, chunk), manifest.NewReader(file), func(context.Context) worker {
 		return &remover{removal: rm, folders: folders, find: rm.source.Finder()}
 	})
 	return failure.AtDestination("read manifest", rm.destination.Path(), err)

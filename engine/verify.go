@@ -41,7 +41,7 @@ func (r *run) prove(ctx context.Context, root endpoint.Dir, open func() (io.Read
 		return failure.AtDestination("open manifest", r.destination.Path(), err)
 	}
 	defer file.Close()
-	parallel, size := r.parallel, chunk
+	parallel, size := r.parallel, share(r.end.Files, r.parallel, chunk)
 	there, sums := root.(endpoint.Digester)
 	if sums = sums && r.spec.Verify == transfer.Checksum && there.DigestLimits().Items > 0; sums {
 		parallel, size = max(1, there.DigestLimits().Calls), there.DigestLimits().Items

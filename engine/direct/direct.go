@@ -3,6 +3,7 @@
 package direct
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -45,6 +46,7 @@ type Rest struct {
 // Options is how to copy.
 type Options struct {
 	Parallel int  // files in flight at once, at least 1
+	Batch    int  // names that one goroutine copies one after the other; Batch when 0
 	Hash     bool // hash each file as it is read
 	Keep     staging.Keep
 	Sink     Sink
@@ -58,6 +60,9 @@ type Options struct {
 
 // PartEvery is a good Options.PartEvery: a later run may have to do so much again, of each file under way.
 const PartEvery = 64 << 20
+
+// Batch is a good Options.Batch for a tree of many names.
+const Batch = 16
 
 // Copy copies root into data, under its own name. The mode and modification time of root's own folder are left to the
 // caller, since a folder that its owner can't write to can't be renamed any more.
@@ -82,10 +87,10 @@ func Copy(ctx context.Context, root *tree.Root, data endpoint.Dir, options Optio
 }
 
 func newCopier(ctx context.Context, root *tree.Root, data endpoint.Dir, options Options) *copier {
-	c := &copier{ctx: ctx, options: options, data: data, batch: batch, largeFrom: largeSize}
+	c := &copier{ctx: ctx, options: options, data: data, batch: cmp.Or(options.Batch, Batch), largeFrom: largeSize}
 	large := largeFiles
 	if root.Dir().Capabilities().Far || data.Capabilities().Far {
-		c.largeFrom, large = farLarge, farLargeFiles
+		c.far, c.largeFrom, large = true, farLarge, farLargeFiles
 	}
 	c.large = make(chan struct{}, large)
 	if options.Together && root.Folder != nil {
@@ -105,6 +110,7 @@ type copier struct {
 	failing sync.Once
 	first   error // the one that made all others stop
 	batch   int   // how many names are copied by one goroutine
+	far     bool  // a side is on another host
 	// largeFrom is the size from which on a file is large, and large has one for each under way: each takes memory and
 	// several requests.
 	largeFrom int64
@@ -123,9 +129,6 @@ func (c *copier) failed(err error) error {
 	}
 	return err
 }
-
-// batch is how many names are copied by one goroutine, each for itself.
-const batch = 16
 
 func (c *copier) Enter(parent *folder, name string, from endpoint.Dir, info endpoint.Info) (*folder, error) {
 	f := &folder{parent: parent, name: name, path: name, from: from, in: c.data}
@@ -179,6 +182,10 @@ func (c *copier) flush(f *folder) error {
 	do := func() error {
 		defer f.busy.Done()
 		return c.failed(c.entries(f, names))
+	}
+	if c.far { // a copy is waiting: the one who finds the next names mustn't be the one who waits
+		c.group.Go(do)
+		return nil
 	}
 	if c.group.TryGo(do) {
 		return nil

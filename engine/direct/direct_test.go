@@ -114,7 +114,7 @@ func (b *bench) copy(ctx context.Context, change ...func(*Options)) error {
 func TestAFailureStopsWhatElseIsUnderWay(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for i := range 3 * batch {
+	for i := range 3 * Batch {
 		b.write(fmt.Sprint(i), "x")
 	}
 	underWay, failed := make(chan struct{}), make(chan struct{})
