@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/ketter/ketter/engine/endpoint"
@@ -10,7 +11,7 @@ const (
 	// slow is from when on an operation waits for something farther away than a disk's cache.
 	slow = 500 * time.Microsecond
 	// manyInFlight is how many files are under way where each waits most of its time, and farInFlight where it waits for a
-	// network all the time.
+	// network all the time, unless the endpoint knows better.
 	manyInFlight = 64
 	farInFlight  = 256
 )
@@ -21,10 +22,8 @@ func (e *Engine) inFlight(dirs ...endpoint.Dir) int {
 	if !e.paced {
 		return e.parallel
 	}
-	for _, dir := range dirs {
-		if dir.Capabilities().Far {
-			return max(e.parallel, farInFlight)
-		}
+	if far := inFlightFar(dirs); far > 0 {
+		return max(e.parallel, far)
 	}
 	for _, dir := range dirs {
 		if e.isSlow(dir) {
@@ -32,6 +31,17 @@ func (e *Engine) inFlight(dirs ...endpoint.Dir) int {
 		}
 	}
 	return e.parallel
+}
+
+// inFlightFar is what suits those of dirs that are far away, 0 if none is.
+func inFlightFar(dirs []endpoint.Dir) (files int) {
+	for _, dir := range dirs {
+		if c := dir.Capabilities(); c.Far {
+			suits := cmp.Or(c.InFlight, farInFlight)
+			files = min(cmp.Or(files, suits), suits)
+		}
+	}
+	return files
 }
 
 // isSlow asks for names that don't exist, which no cache knows. That it takes long once may be the machine's fault.

@@ -154,8 +154,8 @@ func (f *file) bytes() error {
 
 // byHand reads exactly the size the file had: what has grown since is told by unchanged.
 func (f *file) byHand() error {
-	buffer := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buffer)
+	buffer, done := f.buffer()
+	defer done()
 	for f.from < f.record.Size {
 		if err := f.ctx.Err(); err != nil {
 			return err
@@ -174,6 +174,15 @@ func (f *file) byHand() error {
 		f.options.Count(0, int64(n))
 	}
 	return nil
+}
+
+// buffer is for the file's data. Over a network so many files are under way that each has no more than it needs.
+func (f *file) buffer() (buffer []byte, done func()) {
+	if f.far && f.record.Size < bufferSize {
+		return make([]byte, f.record.Size), func() {}
+	}
+	pooled := buffers.Get().(*[bufferSize]byte)
+	return pooled[:], func() { buffers.Put(pooled) }
 }
 
 // readShort is why fewer bytes came than the file had.

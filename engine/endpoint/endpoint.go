@@ -61,7 +61,8 @@ type Capabilities struct {
 	SyncWhole   bool          // SyncAll makes everything written so far durable at once; else each file is synced
 	Locks       bool          // TryLock tells whether a run is alive, for all who may run one there
 
-	Far bool // every question crosses a network: ask many things at once
+	Far      bool // every question crosses a network: ask many things at once
+	InFlight int  // how many files are best worked on at once, where it is Far; 0 where that is the caller's affair
 
 	// Realm says within which numbers Info's Device and Inode mean one file: two of different realms are never compared.
 	// Empty where there are no such numbers (SFTP).

@@ -49,5 +49,13 @@ func (s *Storage) Describe() Features { return s.features }
 
 func (s *Storage) capabilities() endpoint.Capabilities {
 	return endpoint.Capabilities{Symlinks: true, HardLinks: s.features.HardLink, Modes: true, ModTimeStep: time.Second,
-		Far: true}
+		Far: true, InFlight: min(filesPerConnection*s.options.Connections, mostFiles)}
 }
+
+// Each file has a request on its way all the time and costs several round trips, so many at once is fast. OpenSSH's server
+// may have some 1,000 open on a connection (RLIMIT_NOFILE), those included that are still being closed; this process may
+// have mostFiles pieces of data in memory.
+const (
+	filesPerConnection = 64
+	mostFiles          = 512
+)
