@@ -23,7 +23,7 @@ func (t task) String() string { return fmt.Sprintf("%v, %v", t.RoundTrip, t.Set)
 func usual(quick bool) (tasks []task) {
 	list := []string{
 		"20ms:2000x1KiB:5:tar,rsync,zip-first,auto",
-		"20ms:2000x1KiB:1:rclone,rclone-sftp,direct-sftp",
+		"20ms:2000x1KiB:3:rclone,rclone-sftp,direct-sftp",
 		"20ms:2000x1MiB:3:rsync,tar,zip-first,auto",
 		"20ms:1x2GiB:3:scp,direct,direct-sftp",
 		"100ms:2000x1MiB:2:rsync,zip-first",
