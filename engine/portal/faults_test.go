@@ -126,7 +126,7 @@ func (b *bench) nothingLeft() {
 		b.Errorf("left behind: %q", left)
 	}
 	b.portals.Close()
-	for deadline := time.Now().Add(patience); len(b.sshd.Served()) > 0; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); len(b.sshd.Served()) > 0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			b.Fatalf("these processes are left: %q", b.sshd.Served())
 		}
