@@ -13,7 +13,7 @@ type Options struct {
 	Handshake time.Duration // for SSH, until the user is let in: 20 s
 	KeepAlive time.Duration // between questions whether the host is still there: 5 s
 	Misses    int           // that many KeepAlives without an answer end a connection: 3
-	Idle      time.Duration // a connection without processes is kept for: 60 s
+	Idle      time.Duration // a connection without processes is kept for: 10 s, after the minute that package portal keeps those
 	Grace     time.Duration // for a program to end that is told to; then its connection goes: 3 s
 	Dials     int           // under way at once, to one host: 4. sshd drops some from 10 on (MaxStartups)
 	Tries     int           // of a dial that is cut off before the host has shown its key: 5
@@ -26,7 +26,7 @@ func (o Options) filled() Options {
 		fallback time.Duration
 	}{
 		{&o.Connect, 10 * time.Second}, {&o.Handshake, 20 * time.Second}, {&o.KeepAlive, 5 * time.Second},
-		{&o.Idle, time.Minute}, {&o.Grace, 3 * time.Second}, {&o.Again, 200 * time.Millisecond},
+		{&o.Idle, 10 * time.Second}, {&o.Grace, 3 * time.Second}, {&o.Again, 200 * time.Millisecond},
 	} {
 		if *d.of <= 0 {
 			*d.of = d.fallback
