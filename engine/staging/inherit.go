@@ -3,6 +3,7 @@ package staging
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"golang.org/x/sys/unix"
@@ -85,11 +86,20 @@ func (i *Inherited) follow(to endpoint.Dir, name string) error {
 	return err
 }
 
-// renameAgain is Rename, also after one that was cut short between its steps: what it took the new name with is empty.
+// renameAgain is Rename, also after one that was cut short between its steps: what it took the new name with is empty. Over a
+// network such a one may even come to its end meanwhile, which is as if there had been nothing to rename.
 func renameAgain(from endpoint.Dir, name string, to endpoint.Dir) error {
-	err := from.Rename(name, to, name)
-	if errors.Is(err, fs.ErrExist) && to.RemoveDir(name) == nil {
-		err = from.Rename(name, to, name)
+	var err error
+	for range 3 {
+		if err = from.Rename(name, to, name); !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if to.RemoveDir(name) != nil {
+			break
+		}
+	}
+	if _, gone := from.Lstat(name); errors.Is(gone, fs.ErrNotExist) {
+		return gone
 	}
 	return err
 }
@@ -110,6 +120,9 @@ func (i *Inherited) fence(base string) error {
 	}
 	defer data.Close()
 	err = renameAgain(data, base, fenced)
+	if errors.Is(err, fs.ErrExist) {
+		err = aside(data, base, fenced)
+	}
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -126,7 +139,20 @@ func (i *Inherited) fence(base string) error {
 	return err
 }
 
-// inheritBelow takes those that i had inherited, out of it.
+// aside takes away what a run that was fenced, and didn't know, has begun once more: over a network names are made by their
+// paths. Nobody has recorded it, so nobody looks for it.
+func aside(data endpoint.Dir, base string, fenced endpoint.Dir) (err error) {
+	const most = 1000
+	for i := range most {
+		if err = data.Rename(base, fenced, fmt.Sprintf("again.%d", i)); !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return err
+}
+
+// inheritBelow takes those that i had inherited, out of it. An empty one is what a rename that was cut short had taken the
+// name with: the run itself is elsewhere.
 func (s *Staging) inheritBelow(i *Inherited, base string, mayLive bool) ([]*Inherited, error) {
 	dir, err := i.dir.OpenDir(inheritedName)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -142,6 +168,9 @@ func (s *Staging) inheritBelow(i *Inherited, base string, mayLive bool) ([]*Inhe
 	}
 	var all []*Inherited
 	for _, name := range names {
+		if dir.RemoveDir(name) == nil {
+			continue
+		}
 		below, err := s.inherit(dir, name, base, mayLive, i)
 		all = append(all, below...)
 		if err != nil {
