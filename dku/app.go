@@ -43,12 +43,14 @@ func (p *Probe) healthz(ctx context.Context) Finding {
 
 // readiness is what GET /readyz answers.
 type readiness struct {
-	Checks []struct {
-		Name     string `json:"name"`
-		Required bool   `json:"required"`
-		OK       bool   `json:"ok"`
-		Detail   string `json:"detail"`
-	} `json:"checks"`
+	Checks []readyCheck `json:"checks"`
+}
+
+type readyCheck struct {
+	Name     string `json:"name"`
+	Required bool   `json:"required"`
+	OK       bool   `json:"ok"`
+	Detail   string `json:"detail"`
 }
 
 func (p *Probe) readyz(ctx context.Context) Finding {

@@ -50,6 +50,15 @@ func one(ask func(ctx context.Context) Finding) func(context.Context) []Finding 
 	return func(ctx context.Context) []Finding { return []Finding{ask(ctx)} }
 }
 
+// timed makes the time that a question takes its figure.
+func timed(ask func(context.Context) Finding) func(context.Context) Finding {
+	return func(ctx context.Context) Finding {
+		began := time.Now()
+		f := ask(ctx)
+		return f.with(milliseconds(time.Since(began)), "ms")
+	}
+}
+
 // Longest is how long the checks take at most, whatever is dead: the longest chain of those that wait for each other.
 func Longest(checks []Check) time.Duration {
 	byKey := make(map[string]Check, len(checks))

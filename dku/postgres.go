@@ -46,11 +46,11 @@ func (p *Probe) postgresVersion(ctx context.Context) Finding {
 	if err != nil {
 		return notTold(err)
 	}
-	message := "PostgreSQL " + server.Version
+	message, major := "PostgreSQL "+server.Version, float64(server.VersionNumber/10000)
 	if server.VersionNumber < oldestServer {
-		return fail(message+" is too old.", "Upgrade it to PostgreSQL 13 or newer.").with(float64(server.VersionNumber), "version")
+		return fail(message+" is too old.", "Upgrade it to PostgreSQL 13 or newer.").with(major, "major version")
 	}
-	return ok(message).with(float64(server.VersionNumber), "version")
+	return ok(message+".").with(major, "major version")
 }
 
 func (p *Probe) riverMigrations(ctx context.Context) Finding {
@@ -70,7 +70,7 @@ func (p *Probe) ketterMigrations(ctx context.Context) Finding {
 }
 
 func migrations[V comparable](whose string, applied, known []V) Finding {
-	message := fmt.Sprintf("%d of %d of %s migrations are in the database", len(applied), len(known), whose)
+	message := fmt.Sprintf("%s migrations: %d of %d are in the database", whose, len(applied), len(known))
 	newer := func(v V) bool { return !slices.Contains(known, v) }
 	missing := func(v V) bool { return !slices.Contains(applied, v) }
 	switch {

@@ -38,7 +38,7 @@ var shapes = []struct {
 }{
 	{regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)`), redacted},
 	{regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*):[^\s/@]*@`), "${1}:" + redacted + "@"},
-	{regexp.MustCompile(`(?i)\b((?:[a-z0-9_]*_)?(?:password|passwd|passphrase|secret|secret_key|token|api_?key))(\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&]+)`), "${1}${2}" + redacted},
+	{regexp.MustCompile(`(?i)([a-z0-9_]*(?:password|passwd|passphrase|secret|secret_key|token|api_?key)["']?)(\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&]+)`), "${1}${2}" + redacted},
 	{regexp.MustCompile(`(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{8,}`), "${1} " + redacted},
 }
 

@@ -56,7 +56,7 @@ func (p *Probe) smokeChecks() []Check {
 	last := Check{ID: "smoke.cleanup", Deadline: endingTime + quick, Always: true, Run: one(p.smoke.cleanUp)}
 	checks := []Check{first}
 	for _, t := range trials {
-		checks = append(checks, Check{ID: t.id, Subject: "", Deadline: network, Needs: []string{prepare},
+		checks = append(checks, Check{ID: t.id, Deadline: network, Needs: []string{prepare},
 			Run: one(func(ctx context.Context) Finding { return p.smoke.try(ctx, t) })})
 		last.After = append(last.After, t.id)
 	}
@@ -106,6 +106,8 @@ func makeTrees(folder string) error {
 func (s *smoke) try(ctx context.Context, t trial) Finding {
 	job, err := s.run(ctx, t)
 	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return warn("NOT DONE: the DKU was interrupted.", "Run it again.")
 	case ctx.Err() != nil:
 		return s.late(job)
 	case err != nil:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"time"
 
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/local"
@@ -41,13 +42,13 @@ func (p *Probe) storageChecks() []Check {
 func (p *Probe) rootChecks(root string) []Check {
 	there, canWrite := []string{key(present, root)}, []string{key(writable, root)}
 	return []Check{
-		{ID: present, Subject: root, Deadline: quick, Run: one(rootPresent(root))},
-		{ID: writable, Subject: root, Deadline: quick, Needs: there, Run: one(p.rootWritable(root))},
+		{ID: present, Subject: root, Deadline: quick, Run: one(timed(rootPresent(root)))},
+		{ID: writable, Subject: root, Deadline: quick, Needs: there, Run: one(timed(p.rootWritable(root)))},
 		{ID: "storage.space", Subject: root, Deadline: quick, Needs: there, Run: one(rootSpace(root))},
 		{ID: "storage.inodes", Subject: root, Deadline: quick, Needs: there, Run: one(rootInodes(root))},
-		{ID: "storage.filesystem", Subject: root, Deadline: quick, Needs: there, Run: one(rootFileSystem(root))},
-		{ID: "storage.rename", Subject: root, Deadline: quick, Needs: canWrite, Run: one(rootRename(root))},
-		{ID: "storage.reflink", Subject: root, Deadline: quick, Needs: canWrite, Run: one(rootReflink(root))},
+		{ID: "storage.filesystem", Subject: root, Deadline: quick, Needs: there, Run: one(timed(rootFileSystem(root)))},
+		{ID: "storage.rename", Subject: root, Deadline: quick, Needs: canWrite, Run: one(timed(rootRename(root)))},
+		{ID: "storage.reflink", Subject: root, Deadline: quick, Needs: canWrite, Run: one(timed(rootReflink(root)))},
 		{ID: "storage.latency", Subject: root, Deadline: patient, Needs: canWrite, Run: one(rootLatency(root))},
 	}
 }
@@ -144,7 +145,8 @@ func rootFileSystem(root string) func(context.Context) Finding {
 			return notTold(err)
 		}
 		defer dir.Close()
-		lacks := dir.Capabilities().Lacks(endpoint.Capabilities{Modes: true, HardLinks: true, Xattrs: true, Holes: true})
+		lacks := dir.Capabilities().Lacks(endpoint.Capabilities{
+			Modes: true, HardLinks: true, Xattrs: true, Holes: true, ModTimeStep: time.Nanosecond})
 		return ok(fmt.Sprintf("The file system is %s; it lacks: %s.", volume.kind, list(lacks)))
 	}
 }

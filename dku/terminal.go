@@ -19,7 +19,11 @@ var colours = map[Verdict]string{OK: "\x1b[32m", Warn: "\x1b[33m", Fail: "\x1b[1
 // Add writes a line for each finding.
 func (t Table) Add(findings []Finding) {
 	for _, f := range findings {
-		line := fmt.Sprintf("%s  %-12s  %s", padded(f.name(), 34), f.figure(), f.Message)
+		message := f.Message
+		if f.Subject != "" {
+			message = f.Subject + ": " + message
+		}
+		line := fmt.Sprintf("%-26s  %16s  %s", f.ID, f.figure(), message)
 		fmt.Fprintf(t.Out, "%s  %s\n", t.verdict(f.Verdict), t.fit(line))
 	}
 }
@@ -48,8 +52,4 @@ func (t Table) fit(line string) string {
 		return head + "~"
 	}
 	return line
-}
-
-func padded(text string, columns int) string {
-	return text + strings.Repeat(" ", max(0, columns-width(text)))
 }

@@ -1,0 +1,355 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"github.com/ketter/ketter/dku"
+	"github.com/ketter/ketter/infra/broker"
+	"github.com/ketter/ketter/infra/testdb"
+	riverjobs "github.com/ketter/ketter/river_jobs"
+)
+
+// ward is an installation that the DKU looks at.
+type ward struct {
+	t      *testing.T
+	target dku.Target
+}
+
+// wardOf is a running site as the DKU finds it.
+func wardOf(t *testing.T, s site, dbURL, redisURL string) ward {
+	return ward{t: t, target: dku.Target{Version: version, DBURL: dbURL, RedisURL: redisURL, API: s.url,
+		Roots: []string{s.root}, FoundIn: "the test", Queues: []string{"default"}}}
+}
+
+// look runs the checks and returns the report, and its findings by id; of several with one id, the worst.
+func (w ward) look() (dku.Report, map[string]dku.Finding) {
+	w.t.Helper()
+	probe := dku.NewProbe(w.t.Context(), w.target)
+	defer probe.Close()
+	if longest := dku.Longest(probe.Checks()); longest > dku.Limit {
+		w.t.Errorf("it may take %s", longest)
+	}
+	report := runChecks(w.t.Context(), probe, dku.Table{Out: w.t.Output()})
+	rank := map[dku.Verdict]int{dku.OK: 1, dku.Warn: 2, dku.Fail: 3}
+	found := map[string]dku.Finding{}
+	for _, f := range report.Findings {
+		if rank[f.Verdict] > rank[found[f.ID].Verdict] {
+			found[f.ID] = f
+		}
+	}
+	return report, found
+}
+
+// fails looks, and expects these ids to fail, with advice and exit status 2.
+func (w ward) fails(ids ...string) map[string]dku.Finding {
+	w.t.Helper()
+	report, found := w.look()
+	if report.ExitStatus != 2 {
+		w.t.Errorf("exit status %d", report.ExitStatus)
+	}
+	for _, id := range ids {
+		if f := found[id]; f.Verdict != dku.Fail || f.Advice == "" {
+			w.t.Errorf("%s: %+v", id, f)
+		}
+	}
+	w.leavesNothing()
+	return found
+}
+
+// leavesNothing looks for what the DKU should have removed from the roots.
+func (w ward) leavesNothing() {
+	w.t.Helper()
+	for _, root := range w.target.Roots {
+		if left, err := filepath.Glob(filepath.Join(root, ".*")); err != nil || len(left) > 0 {
+			w.t.Errorf("it left %v (%v)", left, err)
+		}
+	}
+}
+
+// closed is an address that nobody listens at.
+func closed(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// blackHole is an address that takes connections and never says a word.
+func blackHole(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var accepting sync.WaitGroup
+	accepting.Go(func() {
+		var taken []net.Conn
+		for conn, err := listener.Accept(); err == nil; conn, err = listener.Accept() {
+			taken = append(taken, conn)
+		}
+		for _, conn := range taken {
+			conn.Close()
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		accepting.Wait()
+	})
+	return listener.Addr().String()
+}
+
+func TestDKUFindsNothingAmissWhereAllIsUp(t *testing.T) {
+	_, dbURL := testdb.New(t)
+	redisURL := "redis://" + miniredisThatAges(t).Addr()
+	s := setup(t, dbURL, redisURL)
+	reports := t.TempDir()
+	t.Setenv("DB_URL", dbURL)
+	t.Setenv("REDIS_URL", redisURL)
+	t.Setenv("KETTER_ALLOWED_ROOTS", s.root)
+	out, errOut, status := ketter(t, "dku", "--api", s.url, "--report-dir", reports)
+	if status != 0 || errOut != "" {
+		t.Fatalf("status %d\n%s%s", status, out, errOut)
+	}
+	for _, id := range dku.IDs() {
+		if !strings.Contains(out, "OK    "+id) {
+			t.Errorf("no word of %s:\n%s", id, out)
+		}
+	}
+	if done := strings.Count(out, "DONE: job "); done != 4 {
+		t.Errorf("%d jobs are DONE:\n%s", done, out)
+	}
+	written, err := filepath.Glob(filepath.Join(reports, "dku-*"))
+	if err != nil || len(written) != 2 {
+		t.Errorf("the reports: %v (%v)", written, err)
+	}
+	ward{t: t, target: dku.Target{Roots: []string{s.root}}}.leavesNothing()
+}
+
+// miniredisThatAges expires keys, as `ketter up` has it do.
+func miniredisThatAges(t *testing.T) *miniredis.Miniredis {
+	t.Helper()
+	redis := miniredis.RunT(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	var ageing sync.WaitGroup
+	ageing.Go(func() {
+		ticker := time.NewTicker(50 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				redis.FastForward(50 * time.Millisecond)
+			}
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		ageing.Wait()
+	})
+	return redis
+}
+
+func TestDKUTellsAProgramInJSONAndRunsNoJobsUnlessAsked(t *testing.T) {
+	_, dbURL := testdb.New(t)
+	redisURL := "redis://" + miniredisThatAges(t).Addr()
+	s := setup(t, dbURL, redisURL)
+	t.Setenv("DB_URL", dbURL)
+	t.Setenv("REDIS_URL", redisURL)
+	t.Setenv("KETTER_ALLOWED_ROOTS", s.root)
+	out, errOut, status := ketter(t, "dku", "--api", s.url, "--report-dir", t.TempDir(), "--no-smoke", "--json")
+	var report dku.Report
+	if err := json.Unmarshal([]byte(out), &report); err != nil || status != 0 || report.Smoke || report.SchemaVersion != dku.SchemaVersion {
+		t.Errorf("status %d, %v: %s%s", status, err, out, errOut)
+	}
+	response, err := http.Get(s.url + "/jobs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var listed struct{ Jobs []any }
+	if err := json.NewDecoder(response.Body).Decode(&listed); err != nil || len(listed.Jobs) != 0 {
+		t.Errorf("%v, %v", listed, err)
+	}
+}
+
+func TestDKUSaysThatAReportCouldNotBeWritten(t *testing.T) {
+	t.Setenv("DB_URL", "postgres://"+closed(t)+"/ketter")
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, errOut, status := ketter(t, "dku", "--api", "http://"+closed(t), "--report-dir", file)
+	if status != 2 || !strings.Contains(errOut, "--report-dir") || !strings.Contains(out, "postgres.reachable") {
+		t.Errorf("status %d\n%s%s", status, out, errOut)
+	}
+}
+
+func TestDKUWithPostgresDown(t *testing.T) {
+	t.Parallel()
+	for name, address := range map[string]string{"refuses": closed(t), "is silent": blackHole(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const needle = "n33dle-of-postgres"
+			_, dbURL := testdb.New(t)
+			redisURL := "redis://" + miniredisThatAges(t).Addr()
+			w := wardOf(t, setup(t, dbURL, redisURL), "postgres://ketter:"+needle+"@"+address+"/ketter?sslmode=disable", redisURL)
+			w.target.NoSmoke = true
+			found := w.fails("postgres.reachable")
+			if found["redis.ping"].Verdict != dku.OK || found["postgres.latency"].Verdict != dku.Warn {
+				t.Errorf("%+v", found)
+			}
+			for _, f := range found {
+				if strings.Contains(f.Message+f.Advice, needle) {
+					t.Errorf("the password shows: %+v", f)
+				}
+			}
+		})
+	}
+}
+
+// Jobs run without Redis, so the smoke test does too.
+func TestDKUWithRedisDown(t *testing.T) {
+	t.Parallel()
+	for name, address := range map[string]string{"refuses": closed(t), "is silent": blackHole(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, dbURL := testdb.New(t)
+			redisURL := "redis://:n33dle@" + address
+			found := wardOf(t, setup(t, dbURL, redisURL), dbURL, redisURL).fails("redis.ping")
+			if found["workers.alive"].Verdict != dku.Warn || found["app.readyz"].Verdict != dku.Warn || found["smoke.move"].Verdict != dku.OK {
+				t.Errorf("%+v", found)
+			}
+		})
+	}
+}
+
+func TestDKUWithTheAPIDown(t *testing.T) {
+	t.Parallel()
+	elsewhere := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(elsewhere.Close)
+	for name, api := range map[string]string{"refuses": "http://" + closed(t), "is silent": "http://" + blackHole(t), "is another's": elsewhere.URL} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, dbURL := testdb.New(t)
+			redisURL := "redis://" + miniredisThatAges(t).Addr()
+			w := wardOf(t, setup(t, dbURL, redisURL), dbURL, redisURL)
+			w.target.API = api
+			if found := w.fails("app.healthz"); !strings.Contains(found["smoke.prepare"].Message, "Not run, because it needs app.healthz") {
+				t.Errorf("%+v", found["smoke.prepare"])
+			}
+		})
+	}
+}
+
+// serving is an API without a worker.
+func serving(t *testing.T, dbURL, redisURL, root string) site {
+	t.Helper()
+	return start(t, services{works: false}, dbURL, redisURL, root)
+}
+
+func TestDKUWithoutAWorkerNamesTheQueueThatWaits(t *testing.T) {
+	t.Parallel()
+	_, dbURL := testdb.New(t)
+	redisURL := "redis://" + miniredisThatAges(t).Addr()
+	s := serving(t, dbURL, redisURL, t.TempDir())
+	s.post(map[string]string{"source_path": filepath.Join(s.root, "a"), "destination_path": filepath.Join(s.root, "b"), "mode": "copy"})
+	found := wardOf(t, s, dbURL, redisURL).fails("workers.alive", "workers.queues", "postgres.leader")
+	if f := found["workers.queues"]; f.Subject != "default" || *f.Figure != 1 {
+		t.Errorf("%+v", f)
+	}
+	if !strings.Contains(found["smoke.prepare"].Message, "workers.alive") {
+		t.Errorf("%+v", found["smoke.prepare"])
+	}
+}
+
+// A worker that is suspended keeps its heartbeat for some seconds, and its run for longer.
+func TestDKUWithAStaleWorker(t *testing.T) {
+	t.Parallel()
+	store, dbURL := testdb.New(t)
+	redis := miniredisThatAges(t)
+	redisURL := "redis://" + redis.Addr()
+	s := serving(t, dbURL, redisURL, t.TempDir())
+	posted := s.post(map[string]string{"source_path": filepath.Join(s.root, "a"), "destination_path": filepath.Join(s.root, "b"), "mode": "copy"})
+	_, err := store.Pool().Exec(t.Context(), `INSERT INTO job_runs (job_id, worker, renewed_at, lease_expires_at)
+		VALUES ($1, 'frozen', now() - interval '60 s', now() - interval '50 s')`, posted.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale, err := json.Marshal(broker.Worker{Name: "frozen", Queues: []string{"default"}, SeenAt: time.Now().Add(-14 * time.Second)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	redis.Set("ketter:worker:frozen", string(stale))
+	w := wardOf(t, s, dbURL, redisURL)
+	w.target.NoSmoke = true
+	found := w.fails("workers.heartbeats", "workers.runs")
+	if !strings.Contains(found["workers.runs"].Message, "frozen") || found["workers.heartbeats"].Subject != "frozen" {
+		t.Errorf("%+v %+v", found["workers.runs"], found["workers.heartbeats"])
+	}
+}
+
+// A worker that has a heartbeat and takes no job: the smoke test finds it, says so and leaves nothing.
+func TestDKUWithAWorkerThatTakesNoJobs(t *testing.T) {
+	t.Parallel()
+	_, dbURL := testdb.New(t)
+	redis := miniredisThatAges(t)
+	redisURL := "redis://" + redis.Addr()
+	s := serving(t, dbURL, redisURL, t.TempDir())
+	idle, err := json.Marshal(broker.Worker{Name: "idle", Version: version, Queues: []string{"default"}, SeenAt: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	redis.Set("ketter:worker:idle", string(idle))
+	w := wardOf(t, s, dbURL, redisURL)
+	found := w.fails("smoke.copy_direct", "smoke.copy_zip_first", "smoke.move", "smoke.destination_exists")
+	if f := found["smoke.cleanup"]; f.Verdict != dku.OK || !strings.Contains(found["smoke.move"].Message, "FAILED") {
+		t.Errorf("%+v", found)
+	}
+}
+
+func TestDKUWithAMigrationMissing(t *testing.T) {
+	t.Parallel()
+	_, dbURL := testdb.New(t)
+	redisURL := "redis://" + miniredisThatAges(t).Addr()
+	w := wardOf(t, setup(t, dbURL, redisURL), dbURL, redisURL)
+	behind, behindURL := testdb.New(t)
+	if err := riverjobs.MigrateDown(t.Context(), behind, behindURL); err != nil {
+		t.Fatal(err)
+	}
+	w.target.DBURL, w.target.NoSmoke = behindURL, true
+	w.fails("postgres.migrations_ketter")
+	if _, err := behind.Pool().Exec(t.Context(), "DELETE FROM river_migration WHERE version = (SELECT max(version) FROM river_migration)"); err != nil {
+		t.Fatal(err)
+	}
+	w.fails("postgres.migrations_ketter", "postgres.migrations_river")
+}
+
+func TestDKUIsDoneWithAnEmptyEnvironment(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"DB_URL", "REDIS_URL", "KETTER_ALLOWED_ROOTS", "KETTER_STATE_DIR"} {
+		t.Setenv(name, "")
+	}
+	out, errOut, status := ketter(t, "dku", "--api", "http://"+closed(t))
+	if status != 2 || !strings.Contains(out, "DB_URL is not set") || !strings.Contains(out, "No allowed root is known") {
+		t.Errorf("status %d\n%s%s", status, out, errOut)
+	}
+	if written, err := filepath.Glob("docs/dku_reports/dku-*.txt"); err != nil || len(written) != 1 {
+		t.Errorf("%v, %v", written, err)
+	}
+}
