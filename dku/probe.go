@@ -38,6 +38,7 @@ type Probe struct {
 	mu       sync.Mutex
 	writable map[string]bool
 	workers  []broker.Worker
+	seen     bool // workers are all that have a heartbeat
 }
 
 // connections that the checks of the database use at once.
@@ -97,11 +98,12 @@ func (p *Probe) writableRoots() []string {
 func (p *Probe) noteWorkers(workers []broker.Worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.workers = workers
+	p.workers, p.seen = workers, true
 }
 
-func (p *Probe) knownWorkers() []broker.Worker {
+// workersSeen are those that have a heartbeat; known is false where Redis could not be asked.
+func (p *Probe) workersSeen() (workers []broker.Worker, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.workers
+	return p.workers, p.seen
 }

@@ -12,8 +12,8 @@ const grace = 500 * time.Millisecond
 
 // outcome is a check's place in a run.
 type outcome struct {
-	done    chan struct{} // closed when verdict is set
-	verdict Verdict
+	done   chan struct{} // closed when passed is set
+	passed bool          // it was run, and has not failed
 }
 
 // Run runs all checks and calls found with the findings of each as it ends, one call at a time. It returns after Longest at
@@ -27,36 +27,41 @@ func Run(ctx context.Context, checks []Check, redactor Redactor, found func([]Fi
 	var running sync.WaitGroup
 	for _, c := range checks {
 		running.Go(func() {
-			findings := c.complete(c.inTurn(ctx, outcomes), redactor)
+			findings, ran := c.inTurn(ctx, outcomes)
+			findings = c.complete(findings, redactor)
 			telling.Lock()
 			found(findings)
 			telling.Unlock()
 			own := outcomes[c.key()]
-			own.verdict = worst(findings)
+			own.passed = ran && worst(findings) != Fail
 			close(own.done)
 		})
 	}
 	running.Wait()
 }
 
-// inTurn waits for the checks before it, which all end, and runs unless one that it needs has failed.
-func (c Check) inTurn(ctx context.Context, outcomes map[string]*outcome) []Finding {
+// inTurn waits for the checks before it, which all end, and runs unless one that it needs has failed or was not run.
+func (c Check) inTurn(ctx context.Context, outcomes map[string]*outcome) (findings []Finding, ran bool) {
 	for _, before := range c.before() {
 		<-outcomes[before].done
 	}
 	for _, need := range c.Needs {
-		if outcomes[need].verdict == Fail {
-			return []Finding{warn(fmt.Sprintf("Not run, because it needs %s, which failed.", need),
-				fmt.Sprintf("Mend %s first, then run the DKU again.", need))}
+		if !outcomes[need].passed {
+			return []Finding{notRun(need)}, false
 		}
 	}
 	if c.Always {
 		ctx = context.WithoutCancel(ctx)
 	}
 	if ctx.Err() != nil {
-		return []Finding{warn("Not run, because the DKU was interrupted.", "Run it again.")}
+		return []Finding{warn("Not run, because the DKU was interrupted.", "Run it again.")}, false
 	}
-	return c.bounded(ctx)
+	return c.bounded(ctx), true
+}
+
+func notRun(need string) Finding {
+	return warn(fmt.Sprintf("Not run, because it needs %s, which failed or was not run.", need),
+		fmt.Sprintf("Mend %s first, then run the DKU again.", need))
 }
 
 // bounded doesn't wait for a check that doesn't heed its deadline.

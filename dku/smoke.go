@@ -49,7 +49,7 @@ var trials = []trial{
 }
 
 func (p *Probe) smokeChecks() []Check {
-	first := Check{ID: prepare, Deadline: quick, Needs: []string{healthz, workersAlive}, Run: one(p.smoke.prepare)}
+	first := Check{ID: prepare, Deadline: quick, Needs: []string{healthz}, After: []string{workersAlive}, Run: one(p.smoke.prepare)}
 	for _, root := range p.target.Roots {
 		first.After = append(first.After, key(writable, root))
 	}
@@ -63,7 +63,11 @@ func (p *Probe) smokeChecks() []Check {
 	return append(checks, last)
 }
 
+// prepare makes what the jobs transfer. That workers are not known, as with Redis down, is no reason not to; that there are none is.
 func (s *smoke) prepare(context.Context) Finding {
+	if workers, known := s.probe.workersSeen(); known && len(workers) == 0 {
+		return fail("Not run, because there is no worker.", startWorker)
+	}
 	if len(s.probe.target.Roots) == 0 {
 		return fail("Not run, because no allowed root is known here.", "Set KETTER_ALLOWED_ROOTS as for the worker, or say --no-smoke.")
 	}
@@ -144,7 +148,8 @@ func (s *smoke) late(job client.Job) Finding {
 		return fail(fmt.Sprintf("FAILED: the API did not take the job within %s.", network), "See the API's log, and the findings on postgres.")
 	}
 	message := fmt.Sprintf("FAILED: job %d is %s after %s", job.ID, job.Status, network)
-	for _, w := range s.probe.knownWorkers() {
+	workers, _ := s.probe.workersSeen()
+	for _, w := range workers {
 		if job.Status == transfer.Pending && w.Running > 0 {
 			return warn(fmt.Sprintf("%s: worker %s is busy with %d jobs.", message, w.Name, w.Running), "Run the DKU again when there is less to do, or add workers.")
 		}
@@ -188,7 +193,8 @@ func (s *smoke) await(ctx context.Context, job client.Job) (client.Job, error) {
 
 // queue is one that a worker serves, as far as that is known.
 func (s *smoke) queue() string {
-	for _, w := range s.probe.knownWorkers() {
+	workers, _ := s.probe.workersSeen()
+	for _, w := range workers {
 		if len(w.Queues) > 0 {
 			return w.Queues[0]
 		}

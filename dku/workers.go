@@ -45,12 +45,10 @@ func (p *Probe) workersAlive(ctx context.Context) Finding {
 
 // heartbeats has a finding for each worker.
 func (p *Probe) heartbeats(context.Context) []Finding {
+	workers, _ := p.workersSeen()
 	var findings []Finding
-	for _, w := range p.knownWorkers() {
+	for _, w := range workers {
 		findings = append(findings, heartbeat(w, time.Now(), p.target.Version).of(w.Name))
-	}
-	if len(findings) == 0 {
-		return []Finding{warn("No heartbeat is known.", "See "+workersAlive+".")}
 	}
 	return findings
 }
