@@ -1,10 +1,12 @@
 package dku
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -59,7 +61,7 @@ func (p *Probe) Report(host string, began time.Time, took time.Duration, checks 
 	return r
 }
 
-// inOrder sorts findings as the checks are.
+// inOrder sorts findings as the checks are, and those of one by what they are about.
 func inOrder(checks []Check, findings []Finding) []Finding {
 	place := make(map[string]int, len(checks))
 	for i, c := range checks {
@@ -68,7 +70,9 @@ func inOrder(checks []Check, findings []Finding) []Finding {
 		}
 	}
 	sorted := append([]Finding{}, findings...)
-	slices.SortStableFunc(sorted, func(a, b Finding) int { return place[a.ID] - place[b.ID] })
+	slices.SortStableFunc(sorted, func(a, b Finding) int {
+		return cmp.Or(place[a.ID]-place[b.ID], strings.Compare(a.Subject, b.Subject))
+	})
 	return sorted
 }
 

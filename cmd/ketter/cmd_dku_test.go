@@ -17,6 +17,7 @@ import (
 
 	"github.com/ketter/ketter/dku"
 	"github.com/ketter/ketter/infra/broker"
+	"github.com/ketter/ketter/infra/embedded"
 	"github.com/ketter/ketter/infra/testdb"
 	riverjobs "github.com/ketter/ketter/river_jobs"
 )
@@ -379,5 +380,36 @@ func TestDKUIsDoneWithAnEmptyEnvironment(t *testing.T) {
 	}
 	if written, err := filepath.Glob("docs/dku_reports/dku-*.txt"); err != nil || len(written) != 1 {
 		t.Errorf("%v, %v", written, err)
+	}
+}
+
+// What `ketter up` leaves word of stands in for the environment.
+func TestDKUAndMigrateFindARunningUp(t *testing.T) {
+	_, dbURL := testdb.New(t)
+	redisURL := "redis://" + miniredisThatAges(t).Addr()
+	s := setup(t, dbURL, redisURL)
+	state := t.TempDir()
+	release, err := embedded.LockState(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove, err := embedded.WriteServices(state, embedded.Services{API: s.url, DBURL: dbURL, RedisURL: redisURL, AllowedRoots: []string{s.root}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"DB_URL", "REDIS_URL", "KETTER_ALLOWED_ROOTS"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("KETTER_STATE_DIR", state)
+	if out, errOut, status := ketterUntilWell(t, "dku", "--report-dir", t.TempDir()); status != 0 || !strings.Contains(out, s.url) {
+		t.Errorf("status %d\n%s%s", status, out, errOut)
+	}
+	if out, errOut, status := ketter(t, "migrate", "status"); status != 0 || !strings.Contains(out, "Ketter's migrations") {
+		t.Errorf("status %d\n%s%s", status, out, errOut)
+	}
+	remove()
+	release()
+	if _, errOut, status := ketter(t, "migrate", "status"); status != 2 || !strings.Contains(errOut, "DB_URL is not set") {
+		t.Errorf("without it: status %d\n%s", status, errOut)
 	}
 }
