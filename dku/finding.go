@@ -22,6 +22,8 @@ type Finding struct {
 	Unit    string   `json:"unit,omitempty"`
 	Message string   `json:"message"`
 	Advice  string   `json:"advice,omitempty"` // what to do; never empty unless it is ok
+	// BlockedBy is the check that failed, for want of which this one was not run.
+	BlockedBy string `json:"blocked_by,omitempty"`
 }
 
 func ok(message string) Finding { return Finding{Verdict: OK, Message: message} }

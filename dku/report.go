@@ -85,6 +85,18 @@ func (r Report) of(v Verdict) (findings []Finding) {
 	return findings
 }
 
+// toDo are the findings that ask for something, the worst first, and how many only say that a failed one kept them from running.
+func (r Report) toDo() (todo []Finding, blocked int) {
+	for _, f := range append(r.of(Fail), r.of(Warn)...) {
+		if f.BlockedBy == "" {
+			todo = append(todo, f)
+		} else {
+			blocked++
+		}
+	}
+	return todo, blocked
+}
+
 // JSON is the report for programs.
 func (r Report) JSON() ([]byte, error) {
 	text, err := json.MarshalIndent(r, "", "  ")

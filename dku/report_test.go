@@ -58,7 +58,7 @@ func validate(t *testing.T, s *jsonschema.Schema, text []byte) error {
 func TestAReportFitsItsSchema(t *testing.T) {
 	t.Parallel()
 	text, err := reporting(t, finding("app.healthz", ok("well").with(1.5, "ms")),
-		finding("redis.ping", fail("dead", "start it")), finding("storage.space", warn("few", "make room").with(7, "bytes").of("/mnt"))).JSON()
+		finding("redis.ping", fail("dead", "start it")), finding("redis.pubsub", notRun("redis.ping")), finding("storage.space", warn("few", "make room").with(7, "bytes").of("/mnt"))).JSON()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,6 +113,17 @@ func TestTheTextFitsItsColumnsAndBeginsWithTheWorst(t *testing.T) {
 	}
 	if strings.Count(strings.ReplaceAll(text, "\n", ""), "ä") != 600 { // wrapped, not cut off
 		t.Error("something was left out: " + text)
+	}
+}
+
+// Somebody under stress reads what to mend, and not what follows from it.
+func TestWhatWasNotRunIsCountedAndNotAmongWhatToDo(t *testing.T) {
+	t.Parallel()
+	text := reporting(t, finding("redis.ping", fail("dead", "start it")), finding("redis.pubsub", notRun("redis.ping"))).Text()
+	toDo, _, _ := strings.Cut(text, "ALL FINDINGS")
+	if strings.Contains(toDo, "redis.pubsub") || !strings.Contains(toDo, "For want of these 1 more checks were not run.") ||
+		!strings.Contains(text, "redis.pubsub") {
+		t.Error(text)
 	}
 }
 

@@ -12,8 +12,8 @@ const grace = 500 * time.Millisecond
 
 // outcome is a check's place in a run.
 type outcome struct {
-	done   chan struct{} // closed when passed is set
-	passed bool          // it was run, and has not failed
+	done   chan struct{} // closed when failed is set
+	failed string        // the check that failed, this one or one that it needs; empty: none
 }
 
 // Run runs all checks and calls found with the findings of each as it ends, one call at a time. It returns after Longest at
@@ -27,13 +27,12 @@ func Run(ctx context.Context, checks []Check, redactor Redactor, found func([]Fi
 	var running sync.WaitGroup
 	for _, c := range checks {
 		running.Go(func() {
-			findings, ran := c.inTurn(ctx, outcomes)
-			findings = c.complete(findings, redactor)
+			findings := c.complete(c.inTurn(ctx, outcomes), redactor)
 			telling.Lock()
 			found(findings)
 			telling.Unlock()
 			own := outcomes[c.key()]
-			own.passed = ran && worst(findings) != Fail
+			own.failed = c.failed(findings)
 			close(own.done)
 		})
 	}
@@ -41,27 +40,41 @@ func Run(ctx context.Context, checks []Check, redactor Redactor, found func([]Fi
 }
 
 // inTurn waits for the checks before it, which all end, and runs unless one that it needs has failed or was not run.
-func (c Check) inTurn(ctx context.Context, outcomes map[string]*outcome) (findings []Finding, ran bool) {
+func (c Check) inTurn(ctx context.Context, outcomes map[string]*outcome) []Finding {
 	for _, before := range c.before() {
 		<-outcomes[before].done
 	}
 	for _, need := range c.Needs {
-		if !outcomes[need].passed {
-			return []Finding{notRun(need)}, false
+		if failed := outcomes[need].failed; failed != "" {
+			return []Finding{notRun(failed)}
 		}
 	}
 	if c.Always {
 		ctx = context.WithoutCancel(ctx)
 	}
 	if ctx.Err() != nil {
-		return []Finding{warn("Not run, because the DKU was interrupted.", "Run it again.")}, false
+		return []Finding{warn("Not run, because the DKU was interrupted.", "Run it again.")}
 	}
-	return c.bounded(ctx), true
+	return c.bounded(ctx)
 }
 
-func notRun(need string) Finding {
-	return warn(fmt.Sprintf("Not run, because it needs %s, which failed or was not run.", need),
-		fmt.Sprintf("Mend %s first, then run the DKU again.", need))
+func notRun(failed string) Finding {
+	f := warn(fmt.Sprintf("Not run, because %s failed.", failed), fmt.Sprintf("Mend %s first, then run the DKU again.", failed))
+	f.BlockedBy = failed
+	return f
+}
+
+// failed is what keeps from running what needs this check; empty: nothing.
+func (c Check) failed(findings []Finding) string {
+	if worst(findings) == Fail {
+		return c.key()
+	}
+	for _, f := range findings {
+		if f.BlockedBy != "" {
+			return f.BlockedBy
+		}
+	}
+	return ""
 }
 
 // bounded doesn't wait for a check that doesn't heed its deadline.

@@ -63,7 +63,7 @@ func TestACheckThatHeedsNoDeadlineIsLeftBehindWithAVerdict(t *testing.T) {
 			{ID: "a.after", Deadline: time.Second, Needs: []string{"a.follows"}, Run: saying(ok(""))},
 			{ID: "a.follows", Deadline: time.Second, Needs: []string{"a.hangs"}, Run: saying(ok(""))},
 		})
-		if found["a.hangs"].Verdict != Fail || found["a.follows"].Verdict != Warn || found["a.after"].Verdict != Warn || time.Since(began) != time.Second+grace {
+		if found["a.hangs"].Verdict != Fail || found["a.follows"].Verdict != Warn || found["a.after"].BlockedBy != "a.hangs" || time.Since(began) != time.Second+grace {
 			t.Errorf("after %s: %+v", time.Since(began), found)
 		}
 		close(release)

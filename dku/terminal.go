@@ -31,8 +31,12 @@ func (t Table) Add(findings []Finding) {
 // End tells the verdict, and once more what has failed.
 func (t Table) End(r Report) {
 	fmt.Fprintf(t.Out, "\n%s  %s, in %.1f s\n", t.verdict(r.Verdict), r.Counts, r.DurationSeconds)
-	for _, f := range append(r.of(Fail), r.of(Warn)...) {
+	todo, blocked := r.toDo()
+	for _, f := range todo {
 		fmt.Fprintf(t.Out, "\n%s  %s\n      %s\n      -> %s\n", t.verdict(f.Verdict), f.name(), f.Message, f.Advice)
+	}
+	if blocked > 0 {
+		fmt.Fprintf(t.Out, "\nFor want of these %d more checks were not run. Mend these, then run the DKU again.\n", blocked)
 	}
 }
 

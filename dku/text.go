@@ -36,7 +36,7 @@ func (r Report) Text() string {
 func (c Counts) String() string { return fmt.Sprintf("%d fail, %d warn, %d ok", c.Fail, c.Warn, c.OK) }
 
 func (r Report) writeToDo(b *strings.Builder) {
-	todo := append(r.of(Fail), r.of(Warn)...)
+	todo, blocked := r.toDo()
 	if len(todo) == 0 {
 		b.WriteString("\nNothing to do.\n")
 		return
@@ -47,6 +47,9 @@ func (r Report) writeToDo(b *strings.Builder) {
 		writeWrapped(b, "     ", fmt.Sprintf("%3d. %s  %s", i+1, strings.ToUpper(string(f.Verdict)), f.name()))
 		writeWrapped(b, "     ", "     "+f.Message)
 		writeWrapped(b, "        ", "     -> "+f.Advice)
+	}
+	if blocked > 0 {
+		fmt.Fprintf(b, "\nFor want of these %d more checks were not run. Mend these, then run the DKU again.\n", blocked)
 	}
 }
 

@@ -280,7 +280,7 @@ func TestDKUWithTheAPIDown(t *testing.T) {
 			redisURL := "redis://" + miniredisThatAges(t).Addr()
 			w := wardOf(t, setup(t, dbURL, redisURL), dbURL, redisURL)
 			w.target.API = api
-			if found := w.fails("app.healthz"); !strings.Contains(found["smoke.prepare"].Message, "Not run, because it needs app.healthz") {
+			if found := w.fails("app.healthz"); !strings.Contains(found["smoke.prepare"].Message, "Not run, because app.healthz failed") {
 				t.Errorf("%+v", found["smoke.prepare"])
 			}
 		})
