@@ -118,6 +118,13 @@ func (s *smoke) try(ctx context.Context, t trial) Finding {
 		return fail("FAILED: the job was not taken, or not to be seen: "+sentence(err), advice(err, "See the API's log."))
 	case t.fails != "":
 		return t.refused(job, s.checkUntouched())
+	}
+	return s.arrived(t, job)
+}
+
+// arrived judges a job that must succeed.
+func (s *smoke) arrived(t trial, job client.Job) Finding {
+	switch {
 	case job.Status != transfer.Success:
 		return fail(fmt.Sprintf("FAILED: job %d is %s: %s", job.ID, job.Status, said(job)), hint(job))
 	case job.Strategy == nil || *job.Strategy != t.strategy:

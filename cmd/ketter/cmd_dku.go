@@ -67,24 +67,28 @@ func runDKU(ctx context.Context, out io.Writer, options dkuOptions) error {
 		table.Out = io.Discard
 	}
 	report := runChecks(ctx, probe, table)
-	paths, err := report.Write(options.reportDir)
 	if options.json {
 		if err := printReportJSON(out, report); err != nil {
 			return err
 		}
-	} else {
-		table.End(report)
 	}
-	if err != nil {
-		return &failure.Error{Code: failure.InvalidRequest, Message: "The report could not be written: " + err.Error(), Err: err,
-			Hint: "Choose a folder that can be written to: --report-dir FOLDER"}
-	}
-	if !options.json {
-		fmt.Fprintf(out, "\nReport: %s\n", printable(strings.Join(paths, ", ")))
+	table.End(report)
+	if err := writeReport(table.Out, report, options.reportDir); err != nil {
+		return err
 	}
 	if report.ExitStatus != 0 {
 		return &exitError{status: report.ExitStatus}
 	}
+	return nil
+}
+
+func writeReport(out io.Writer, report dku.Report, dir string) error {
+	paths, err := report.Write(dir)
+	if err != nil {
+		return &failure.Error{Code: failure.InvalidRequest, Message: "The report could not be written: " + err.Error(), Err: err,
+			Hint: "Choose a folder that can be written to: --report-dir FOLDER"}
+	}
+	fmt.Fprintf(out, "\nReport: %s\n", printable(strings.Join(paths, ", ")))
 	return nil
 }
 
