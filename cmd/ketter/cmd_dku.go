@@ -48,7 +48,7 @@ EXIT STATUS
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDKU(cmd.Context(), cmd.OutOrStdout(), options) },
 	}
-	cmd.Flags().StringVar(&options.api, "api", "", "the API to ask, as http://127.0.0.1:8000 (else that of `ketter up`, else the one that KETTER_LISTEN names)")
+	cmd.Flags().StringVar(&options.api, "api", "", "the API to ask, as http://127.0.0.1:8000 (else that of a running ketter up, else the one that KETTER_LISTEN names)")
 	cmd.Flags().StringVar(&options.reportDir, "report-dir", filepath.Join("docs", "dku_reports"), "folder for the reports, which is made")
 	cmd.Flags().BoolVar(&options.noSmoke, "no-smoke", false, "run no jobs")
 	cmd.Flags().BoolVar(&options.json, "json", false, "print the JSON report instead of a table")

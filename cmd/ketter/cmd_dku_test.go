@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/ketter/ketter/dku"
 	"github.com/ketter/ketter/infra/embedded"
@@ -40,6 +42,7 @@ func (w ward) look() (dku.Report, map[string]dku.Finding) {
 		w.t.Errorf("it may take %s", longest)
 	}
 	report := runChecks(w.t.Context(), probe, dku.Table{Out: w.t.Output()})
+	fitsSchema(w.t, report)
 	rank := map[dku.Verdict]int{dku.OK: 1, dku.Warn: 2, dku.Fail: 3}
 	found := map[string]dku.Finding{}
 	for _, f := range report.Findings {
@@ -48,6 +51,29 @@ func (w ward) look() (dku.Report, map[string]dku.Finding) {
 		}
 	}
 	return report, found
+}
+
+func fitsSchema(t *testing.T, report dku.Report) {
+	t.Helper()
+	text, err := report.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	described, err := jsonschema.UnmarshalJSON(bytes.NewReader(dku.Schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("report.json", described); err != nil {
+		t.Fatal(err)
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := compiler.MustCompile("report.json").Validate(document); err != nil {
+		t.Errorf("%v\n%s", err, text)
+	}
 }
 
 // fails looks, and expects these ids to fail, with advice and exit status 2.
@@ -70,10 +96,10 @@ func (w ward) fails(ids ...string) map[string]dku.Finding {
 const looks = 5
 
 // until looks until what a busy machine may delay is as it should be.
-func (w ward) until(is func(found map[string]dku.Finding) bool) {
+func (w ward) until(is func(report dku.Report, found map[string]dku.Finding) bool) {
 	w.t.Helper()
 	for range looks {
-		if _, found := w.look(); is(found) {
+		if is(w.look()) {
 			return
 		}
 	}
@@ -174,7 +200,9 @@ func TestDKUTellsAProgramInJSONAndRunsNoJobsUnlessAsked(t *testing.T) {
 	t.Setenv("KETTER_ALLOWED_ROOTS", s.root)
 	out, errOut, status := ketterUntilWell(t, "dku", "--api", s.url, "--report-dir", t.TempDir(), "--no-smoke", "--json")
 	var report dku.Report
-	if err := json.Unmarshal([]byte(out), &report); err != nil || status != 0 || report.Smoke || report.SchemaVersion != dku.SchemaVersion {
+	err := json.Unmarshal([]byte(out), &report)
+	fitsSchema(t, report)
+	if err != nil || status != 0 || report.Smoke || report.SchemaVersion != dku.SchemaVersion {
 		t.Errorf("status %d, %v: %s%s", status, err, out, errOut)
 	}
 	response, err := http.Get(s.url + "/jobs")

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"github.com/ketter/ketter/dku"
+	"github.com/ketter/ketter/httpapi/client"
 	"github.com/ketter/ketter/infra/broker"
 	"github.com/ketter/ketter/infra/testdb"
 	riverjobs "github.com/ketter/ketter/river_jobs"
@@ -79,7 +81,7 @@ func TestDKUWithRedisDown(t *testing.T) {
 			if found := w.fails("redis.ping"); found["workers.alive"].Verdict != dku.Warn {
 				t.Errorf("%+v", found)
 			}
-			w.until(func(found map[string]dku.Finding) bool {
+			w.until(func(_ dku.Report, found map[string]dku.Finding) bool {
 				return found["app.readyz"].Verdict == dku.Warn && found["smoke.move"].Verdict == dku.OK
 			})
 		})
@@ -216,4 +218,36 @@ func TestDKUWithAMigrationMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.fails("postgres.migrations_ketter", "postgres.migrations_river")
+}
+
+func TestDKUNamesThePortalThatCanNotBeReached(t *testing.T) {
+	t.Parallel()
+	_, dbURL := testdb.New(t)
+	redisURL := "redis://" + miniredisThatAges(t).Addr()
+	s := setup(t, dbURL, redisURL)
+	asked, err := client.New(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(closed(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, portal := range []client.PortalFields{
+		{"name": "HERE", "kind": "local", "root_path": s.root},
+		{"name": "GONE", "kind": "sftp", "host": "127.0.0.1", "port": json.Number(port), "username": "ketter", "root_path": "/srv",
+			"host_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBf2EPAG4xsAnmTEcbIvMpmEhLtgpBBHCpmzbCEVWmo7"},
+	} {
+		if _, err := asked.AddPortal(t.Context(), portal); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := wardOf(t, s, dbURL, redisURL)
+	w.target.NoSmoke = true
+	if f := w.fails("storage.portals")["storage.portals"]; f.Subject != "GONE" {
+		t.Errorf("%+v", f)
+	}
+	w.until(func(report dku.Report, _ map[string]dku.Finding) bool {
+		return slices.ContainsFunc(report.Findings, func(f dku.Finding) bool { return f.Subject == "HERE" && f.Verdict == dku.OK })
+	})
 }
