@@ -9,13 +9,14 @@ import (
 
 const (
 	healthz  = "app.healthz"
+	readyz   = "app.readyz"
 	startAPI = "Start it: `ketter up`, or `ketter serve`. If it runs elsewhere, say where: --api http://HOST:8000."
 )
 
 func (p *Probe) appChecks() []Check {
 	return []Check{
 		{ID: healthz, Deadline: patient, Run: one(p.healthz)},
-		{ID: "app.readyz", Deadline: patient, Needs: []string{healthz}, Run: one(p.readyz)},
+		{ID: readyz, Deadline: patient, Needs: []string{healthz}, Run: one(p.readyz)},
 		{ID: "app.version", Deadline: quick, Needs: []string{healthz}, Run: one(p.appVersion)},
 	}
 }

@@ -49,7 +49,7 @@ var trials = []trial{
 }
 
 func (p *Probe) smokeChecks() []Check {
-	first := Check{ID: prepare, Deadline: quick, Needs: []string{healthz}, After: []string{workersAlive}, Run: one(p.smoke.prepare)}
+	first := Check{ID: prepare, Deadline: quick, Needs: []string{readyz}, After: []string{workersAlive}, Run: one(p.smoke.prepare)}
 	for _, root := range p.target.Roots {
 		first.After = append(first.After, key(writable, root))
 	}

@@ -31,7 +31,7 @@ type volume struct {
 func (p *Probe) storageChecks() []Check {
 	checks := []Check{
 		{ID: "storage.roots", Deadline: quick, Run: one(p.rootsKnown)},
-		{ID: "storage.portals", Deadline: network, Needs: []string{healthz}, Run: p.portals},
+		{ID: "storage.portals", Deadline: network, Needs: []string{readyz}, Run: p.portals},
 	}
 	for _, root := range p.target.Roots {
 		checks = append(checks, p.rootChecks(root)...)
