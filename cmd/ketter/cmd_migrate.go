@@ -16,9 +16,10 @@ func newMigrateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "migrate",
 		Short: "Make, update or revert the database's schema",
-		Long:  "Runs River's migrations and Ketter's own, under one lock, on the database that DB_URL names.",
-		Args:  noArguments,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: "Runs River's migrations and Ketter's own, under one lock, on the database that DB_URL names, else that of the `ketter up` " +
+			"that runs on KETTER_STATE_DIR.",
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var deletesData bool
 	down := &cobra.Command{
@@ -67,6 +68,9 @@ func newMigrateCommand() *cobra.Command {
 func withStore(ctx context.Context, fn func(ctx context.Context, store *db.Store, url string) error) error {
 	c, err := loadConfig()
 	if err != nil {
+		return err
+	}
+	if _, err := findServices(&c); err != nil {
 		return err
 	}
 	if err := requireDatabase(c); err != nil {

@@ -17,7 +17,7 @@ func newPortalsRekeyCommand() *cobra.Command {
 		Use:   "rekey",
 		Short: "Encrypt all credentials anew, with the first key",
 		Long: `Encrypts every portal's credential with the first key of KETTER_SECRET_KEY (or KETTER_SECRET_KEY_FILE), in one transaction. It works
-on the database that DB_URL names, not through an API. Asking twice does no harm.
+on the database that DB_URL names, else that of the ` + "`ketter up`" + ` that runs on KETTER_STATE_DIR, not through an API. Asking twice does no harm.
 
 To change the key: put the new one before the old one, on every host; restart the workers, then the APIs; rekey; take the old one
 out. ` + "`ketter secret-key`" + ` makes one.

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/httpapi/client"
 	"github.com/ketter/ketter/infra/config"
 	"github.com/ketter/ketter/infra/embedded"
 	riverjobs "github.com/ketter/ketter/river_jobs"
@@ -124,6 +125,13 @@ func runUp(ctx context.Context, out io.Writer, options upOptions) (err error) {
 	if err := migrateUp(ctx, c); err != nil {
 		return err
 	}
+	forget, err := embedded.WriteServices(c.StateDir, embedded.Services{
+		API: client.Base(listener.Addr().String()), DBURL: c.DBURL, RedisURL: c.RedisURL, AllowedRoots: c.AllowedRoots,
+	})
+	if err != nil {
+		return err
+	}
+	defer forget()
 	err = services{config: c, logger: logger, listener: listener, works: true}.run(ctx, func() {
 		printUp(out, c, listener.Addr(), postgres, redisIs)
 	})

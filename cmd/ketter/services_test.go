@@ -38,7 +38,12 @@ func setup(t *testing.T, dbURL, redisURL string, environ ...string) site {
 
 func setupLogging(t *testing.T, logger zerolog.Logger, dbURL, redisURL string, environ ...string) site {
 	t.Helper()
-	root := t.TempDir()
+	return start(t, services{logger: logger, works: true}, dbURL, redisURL, t.TempDir(), environ...)
+}
+
+// start starts services, which say whether there is a worker, on the root.
+func start(t *testing.T, what services, dbURL, redisURL, root string, environ ...string) site {
+	t.Helper()
 	c, _, err := config.Load(append(environ, "DB_URL="+dbURL, "REDIS_URL="+redisURL, "KETTER_ALLOWED_ROOTS="+root))
 	if err != nil {
 		t.Fatal(err)
@@ -47,12 +52,11 @@ func setupLogging(t *testing.T, logger zerolog.Logger, dbURL, redisURL string, e
 	if err != nil {
 		t.Fatal(err)
 	}
+	what.config, what.listener = c, listener
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	ready := make(chan struct{})
-	go func() {
-		ended <- services{config: c, logger: logger, listener: listener, works: true}.run(ctx, func() { close(ready) })
-	}()
+	go func() { ended <- what.run(ctx, func() { close(ready) }) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {

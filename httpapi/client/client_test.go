@@ -126,3 +126,28 @@ func TestAnAddressThatIsNoneIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestASubmittedJobLeavesToTheAPIWhatItDoesNotSay(t *testing.T) {
+	t.Parallel()
+	c := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if want := `{"source_path":"/a","destination_path":"/b","mode":"copy"}`; err != nil || string(body) != want || r.URL.Path != "/jobs" {
+			t.Errorf("%s %s (%v)", r.URL, body, err)
+		}
+		saying(201, "application/json", `{"id":7,"status":"pending"}`)(w, r)
+	})
+	if job, err := c.Submit(t.Context(), client.NewJob{SourcePath: "/a", DestinationPath: "/b", Mode: "copy"}); err != nil || job.ID != 7 {
+		t.Errorf("%+v, %v", job, err)
+	}
+}
+
+func TestAFailedJobTellsWhy(t *testing.T) {
+	t.Parallel()
+	c := answering(t, saying(200, "application/json", `{"id":7,"status":"failed","strategy":"DIRECT","duration_seconds":0.5,
+		"error":{"code":"destination_exists","message":"Destination already exists: /b/a","hint":"Rename it."}}`))
+	job, err := c.Job(t.Context(), 7)
+	if err != nil || job.Error == nil || *job.Error != (client.JobError{Code: failure.DestinationExists,
+		Message: "Destination already exists: /b/a", Hint: "Rename it."}) || *job.DurationSeconds != 0.5 || *job.Strategy != "DIRECT" {
+		t.Errorf("%+v, %v", job, err)
+	}
+}

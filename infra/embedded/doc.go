@@ -6,6 +6,7 @@
 // What a state directory holds:
 //
 //	lock                 held (flock) by the one process that owns the directory; its pid is inside
+//	services.json        0600, while it is held: where API, PostgreSQL and Redis answer, for other commands of the same user
 //	postgres.password    0600, made with the first database
 //	postgres.log         what the server and initdb say
 //	postgres-15          the data directory of PostgreSQL 15, or a link to where it had to go (see place.go)

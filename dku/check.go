@@ -1,0 +1,84 @@
+package dku
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// Check is one question.
+type Check struct {
+	ID       string // group.name; stable, docs/troubleshooting.md has a section for each
+	Subject  string // which of several the question is about
+	Deadline time.Duration
+	Needs    []string // keys of checks that must not have failed; it begins after them
+	After    []string // keys of checks that must have ended, however
+	Always   bool     // runs even when the whole was interrupted: it clears away
+	Run      func(ctx context.Context) []Finding
+}
+
+// key tells a check from the others.
+func (c Check) key() string { return key(c.ID, c.Subject) }
+
+func key(id, subject string) string {
+	if subject == "" {
+		return id
+	}
+	return id + " " + subject
+}
+
+func (c Check) group() string {
+	group, _, _ := strings.Cut(c.ID, ".")
+	return group
+}
+
+// complete adds what a check's findings have in common.
+func (c Check) complete(findings []Finding, redactor Redactor) []Finding {
+	for i := range findings {
+		f := &findings[i]
+		f.ID, f.Group = c.ID, c.group()
+		if f.Subject == "" {
+			f.Subject = c.Subject
+		}
+		f.Subject, f.Message, f.Advice = redactor.Clean(f.Subject), redactor.Clean(f.Message), redactor.Clean(f.Advice)
+		f.BlockedBy = redactor.Clean(f.BlockedBy)
+	}
+	return findings
+}
+
+// one is for the many checks that have one finding.
+func one(ask func(ctx context.Context) Finding) func(context.Context) []Finding {
+	return func(ctx context.Context) []Finding { return []Finding{ask(ctx)} }
+}
+
+// timed makes the time that a question takes its figure.
+func timed(ask func(context.Context) Finding) func(context.Context) Finding {
+	return func(ctx context.Context) Finding {
+		began := time.Now()
+		f := ask(ctx)
+		return f.with(milliseconds(time.Since(began)), "ms")
+	}
+}
+
+// Longest is how long the checks take at most, whatever is dead: the longest chain of those that wait for each other.
+func Longest(checks []Check) time.Duration {
+	byKey := make(map[string]Check, len(checks))
+	for _, c := range checks {
+		byKey[c.key()] = c
+	}
+	var end func(c Check) time.Duration
+	end = func(c Check) time.Duration {
+		var begin time.Duration
+		for _, before := range c.before() {
+			begin = max(begin, end(byKey[before]))
+		}
+		return begin + c.Deadline + grace
+	}
+	var longest time.Duration
+	for _, c := range checks {
+		longest = max(longest, end(c))
+	}
+	return longest
+}
+
+func (c Check) before() []string { return append(append([]string{}, c.Needs...), c.After...) }

@@ -1,0 +1,109 @@
+package dku
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/rs/zerolog"
+
+	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/httpapi/client"
+	"github.com/ketter/ketter/infra/broker"
+)
+
+// Target is what is to be checked.
+type Target struct {
+	Version     string // of this ketter
+	DBURL       string // empty: not known
+	RedisURL    string // empty: not known
+	API         string // as http://127.0.0.1:8000
+	Roots       []string
+	FoundIn     string   // where these were found, for who wonders
+	Queues      []string // where the smoke test's jobs may wait when no worker is known
+	NoSmoke     bool
+	SecretTexts []string // which no report may hold
+}
+
+// Probe is what the checks ask with. Nothing of it needs what it asks to be up.
+type Probe struct {
+	target                     Target
+	redactor                   Redactor
+	store                      *db.Store      // nil: storeErr
+	redis                      *broker.Broker // nil: redisErr
+	api                        *client.Client // nil: apiErr
+	storeErr, redisErr, apiErr error
+	smoke                      *smoke
+
+	mu       sync.Mutex
+	writable map[string]bool
+	workers  []broker.Worker
+	seen     bool // workers are all that have a heartbeat
+}
+
+// connections that the checks of the database use at once.
+const connections = 4
+
+// NewProbe makes a probe. Close it.
+func NewProbe(ctx context.Context, target Target) *Probe {
+	p := &Probe{target: target, writable: map[string]bool{},
+		redactor: NewRedactor([]string{target.DBURL, target.RedisURL}, target.SecretTexts...)}
+	if target.DBURL == "" {
+		p.storeErr = fmt.Errorf("DB_URL is not set, and no running `ketter up` was found")
+	} else {
+		p.store, p.storeErr = db.Open(ctx, target.DBURL, connections)
+	}
+	if target.RedisURL == "" {
+		p.redisErr = fmt.Errorf("REDIS_URL is not set, and no running `ketter up` was found")
+	} else {
+		p.redis, p.redisErr = broker.Open(target.RedisURL, zerolog.Nop())
+	}
+	p.api, p.apiErr = client.New(target.API)
+	p.smoke = newSmoke(p)
+	return p
+}
+
+// Redactor knows the target's secrets.
+func (p *Probe) Redactor() Redactor { return p.redactor }
+
+// Close ends all connections.
+func (p *Probe) Close() {
+	if p.store != nil {
+		p.store.Close()
+	}
+	if p.redis != nil {
+		_ = p.redis.Close() // there is nobody to tell
+	}
+}
+
+func (p *Probe) noteWritable(root string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.writable[root] = true
+}
+
+// writableRoots are those that could be written to, in the order of all roots.
+func (p *Probe) writableRoots() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var roots []string
+	for _, root := range p.target.Roots {
+		if p.writable[root] {
+			roots = append(roots, root)
+		}
+	}
+	return roots
+}
+
+func (p *Probe) noteWorkers(workers []broker.Worker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.workers, p.seen = workers, true
+}
+
+// workersSeen are those that have a heartbeat; known is false where Redis could not be asked.
+func (p *Probe) workersSeen() (workers []broker.Worker, known bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.workers, p.seen
+}

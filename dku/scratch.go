@@ -1,0 +1,147 @@
+package dku
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"github.com/ketter/ketter/engine/endpoint"
+	"github.com/ketter/ketter/engine/endpoint/tree"
+)
+
+// ScratchPrefix begins the names of all folders that the DKU makes.
+const ScratchPrefix = ".ketter-dku-"
+
+func scratchName() string { return ScratchPrefix + strings.ToLower(rand.Text()[:10]) }
+
+// inScratch lets use have a new hidden folder below root, which it removes afterwards with all that is in it.
+func inScratch(root string, use func(endpoint.Dir) error) (err error) {
+	top, err := openRoot(root)
+	if err != nil {
+		return err
+	}
+	defer top.Close()
+	name := scratchName()
+	if err := top.Mkdir(name, 0o700); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tree.RemoveAll(context.Background(), top, name)) }()
+	dir, err := top.OpenDir(name)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return use(dir)
+}
+
+// put makes a small file.
+func put(dir endpoint.Dir, name string, content []byte) error {
+	file, err := dir.Create(name, 0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if _, err := file.Write(content); err != nil {
+		return err
+	}
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// rootRename tries what publishes every job: a rename that refuses to replace.
+func rootRename(root string) func(context.Context) Finding {
+	return func(context.Context) Finding {
+		inSteps := false
+		err := inScratch(root, func(dir endpoint.Dir) (err error) {
+			if err := errors.Join(dir.Mkdir("a", 0o700), dir.Mkdir("b", 0o700)); err != nil {
+				return err
+			}
+			if err := dir.Rename("a", dir, "b"); !errors.Is(err, syscall.EEXIST) {
+				return fmt.Errorf("a rename onto a name that is taken answered %w, not that it exists", orNothing(err))
+			}
+			inSteps, err = dir.Publish("a", dir, "c")
+			return err
+		})
+		switch {
+		case err != nil:
+			return fail("A folder could not be renamed as it should: "+err.Error(), "Don't let jobs write here: results can't be published safely.")
+		case inSteps:
+			return ok("Renames that refuse to replace work, in steps: the file system can't do it at once.")
+		}
+		return ok("Renames that refuse to replace work, at once.")
+	}
+}
+
+func orNothing(err error) error {
+	if err == nil {
+		return errors.New("nothing")
+	}
+	return err
+}
+
+// rootReflink tells whether a copy within the volume can share blocks.
+func rootReflink(root string) func(context.Context) Finding {
+	return func(context.Context) Finding {
+		err := inScratch(root, func(dir endpoint.Dir) error { return clone(dir) })
+		switch {
+		case errors.Is(err, errors.ErrUnsupported):
+			return ok("No reflinks: copies within the volume write every byte.")
+		case err != nil:
+			return storageFailed("A reflink was not made", root, err)
+		}
+		return ok("Reflinks work: copies within the volume share blocks.")
+	}
+}
+
+func clone(dir endpoint.Dir) error {
+	if err := put(dir, "a", make([]byte, 4096)); err != nil {
+		return err
+	}
+	from, err := dir.Open("a")
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := dir.Create("b", 0o600)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	return to.Clone(from)
+}
+
+// smallFiles is how many files the latency is the median of.
+const smallFiles = 16
+
+// rootLatency is what a small file costs: made, written, made durable, removed.
+func rootLatency(root string) func(context.Context) Finding {
+	return func(ctx context.Context) Finding {
+		var each float64
+		err := inScratch(root, func(dir endpoint.Dir) error {
+			took, err := times(smallFiles, func() error {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				return errors.Join(put(dir, "file", []byte("small")), dir.Remove("file"))
+			})
+			if err == nil {
+				each = milliseconds(took[smallFiles/2])
+			}
+			return err
+		})
+		switch {
+		case errors.Is(err, context.DeadlineExceeded):
+			return warn(fmt.Sprintf("%d small files were not written and removed within %s.", smallFiles, patient),
+				"The storage is slow or busy. Sessions of many small files will take long; see its load.")
+		case err != nil:
+			return storageFailed("Small files could not be written and removed", root, err)
+		}
+		return limits{warn: 50, fail: 1000}.above(each, "ms", "What a small file takes: made, written, made durable, removed.",
+			"The storage is slow or busy. Sessions of many small files will take long; see its load.")
+	}
+}
