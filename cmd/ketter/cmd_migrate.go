@@ -60,7 +60,7 @@ func newMigrateCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.AddCommand(up, down, status)
+	cmd.AddCommand(up, down, status, newMigrateRestoredCommand())
 	return cmd
 }
 
