@@ -32,7 +32,7 @@ type machine struct {
 	isUp   bool   // a `ketter up` runs beside
 }
 
-func newMachine(t *testing.T) *machine {
+func newMachine(t *testing.T, binary string) *machine {
 	t.Helper()
 	store, databaseURL := testdb.New(t)
 	redis := "redis://" + miniredis.RunT(t).Addr()
@@ -47,7 +47,7 @@ func newMachine(t *testing.T) *machine {
 	m.env = []string{"HOME=" + m.dir, "DB_URL=" + databaseURL, "REDIS_URL=" + redis, "KETTER_SECRET_KEY_FILE=" + secret,
 		"KETTER_ALLOWED_ROOTS=" + m.dir, "KETTER_LISTEN=" + strings.TrimPrefix(m.url, "http://"), "KETTER_SOFT_STOP=1s",
 		"PATH=" + strings.Join(append([]string{bin, os.Getenv("PATH")}, postgresBins()...), ":")}
-	m.furnish(bin, key)
+	m.furnish(bin, key, binary)
 	m.names = m.replacer(databaseURL, redis)
 	return m
 }
@@ -82,7 +82,7 @@ func writeFile(t *testing.T, path, content string) {
 }
 
 // furnish makes the folders, files and commands that the documents begin with.
-func (m *machine) furnish(bin, secret string) {
+func (m *machine) furnish(bin, secret, binary string) {
 	m.t.Helper()
 	for _, folder := range []string{"bin", "data/out", "mnt/media", "mnt/nas", "srv/media/delivered", "etc/ketter", "tmp", "var/backups"} {
 		if err := os.MkdirAll(filepath.Join(m.dir, folder), 0o755); err != nil {
@@ -98,11 +98,7 @@ func (m *machine) furnish(bin, secret string) {
 	}
 	writeFile(m.t, filepath.Join(m.dir, "etc/ketter/secret.key"), secret)
 	writeFile(m.t, filepath.Join(m.dir, "etc/ssh/ssh_host_ed25519_key.pub"), m.far.HostKey+"\n")
-	self, err := os.Executable()
-	if err == nil {
-		err = os.Symlink(self, filepath.Join(bin, "ketter"))
-	}
-	if err != nil {
+	if err := os.Symlink(binary, filepath.Join(bin, "ketter")); err != nil {
 		m.t.Fatal(err)
 	}
 	curl, err := exec.LookPath("curl")
@@ -114,6 +110,18 @@ func (m *machine) furnish(bin, secret string) {
 	if err := os.Chmod(filepath.Join(bin, "curl"), 0o755); err != nil {
 		m.t.Fatal(err)
 	}
+}
+
+// builtKetter builds ketter as it is shipped: the commands are many, and the race detector makes each of them slow to begin.
+func builtKetter(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ketter")
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-trimpath", "-o", path, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v: %s", err, said)
+	}
+	return path
 }
 
 // replacer puts this machine's names in the place of the documents'.
@@ -143,7 +151,7 @@ func (m *machine) replacer(databaseURL, redis string) *strings.Replacer {
 		"ketter_restored", strings.TrimPrefix(restored.Path, "/"),
 		"--host srvtrf.example", "--host 127.0.0.1 --port " + port, "--user ketter ", "--user " + m.far.User + " ",
 		`"host": "srvtrf.example"`, `"host": "127.0.0.1", "port": ` + port, "srvtrf.example", "127.0.0.1:" + port,
-		"chown -R ketter:", "true", "/tmp/on-", m.dir + "/tmp/on-",
+		"chown -R ketter:", "true", "seq 2000", "seq 1100", "/tmp/on-", m.dir + "/tmp/on-",
 	}
 	for _, folder := range []string{"/data/", "/mnt/", "/srv/", "/etc/ketter/", "/etc/ssh/", "/var/"} {
 		pairs = append(pairs, folder, m.dir+folder)

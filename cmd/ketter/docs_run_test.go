@@ -14,15 +14,6 @@ import (
 	"time"
 )
 
-// TestMain is ketter itself when it is called so: the documents' commands find it on their PATH under that name.
-func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "ketter" {
-		main()
-		return
-	}
-	os.Exit(m.Run())
-}
-
 // refused are the blocks whose requests are answered with a failure, and mean to be.
 var refused = map[string]string{
 	"docs/api.md: curl -X POST -H 'Content-Type: application/json' http://127.0.0.1:8000/jobs/1/cancel": "409", // it has ended by then
@@ -57,6 +48,7 @@ var after = map[string]string{
 // Each document is followed from its beginning to its end, on a Ketter of its own, in a folder that stands for the machine.
 func TestEveryBlockOfTheDocumentsRuns(t *testing.T) {
 	t.Parallel()
+	binary := builtKetter(t)
 	for name, content := range documents(t) {
 		blocks := slices.DeleteFunc(blocksOf(name, content), func(b block) bool { return onlyChecked[b.name()] != "" })
 		if len(blocks) == 0 {
@@ -64,7 +56,7 @@ func TestEveryBlockOfTheDocumentsRuns(t *testing.T) {
 		}
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
-			m := newMachine(t)
+			m := newMachine(t, binary)
 			if filepath.Base(name) == "README.md" || strings.HasPrefix(filepath.Base(name), "README.") {
 				m.cancelledJob() // number 1 is the one that infra/dev_up.sh submits
 			}
