@@ -13,9 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
-
 	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/infra/embedded"
 	"github.com/ketter/ketter/infra/testdb"
 	"github.com/ketter/ketter/infra/testsshd"
 )
@@ -35,7 +34,12 @@ type machine struct {
 func newMachine(t *testing.T, binary string) *machine {
 	t.Helper()
 	store, databaseURL := testdb.New(t)
-	redis := "redis://" + miniredis.RunT(t).Addr()
+	server, err := embedded.StartRedis(context.WithoutCancel(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	redis := server.URL()
 	key, _, _ := ketter(t, "secret-key")
 	secret := filepath.Join(t.TempDir(), "secret.key")
 	writeFile(t, secret, key)

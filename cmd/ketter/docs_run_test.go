@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -50,7 +51,7 @@ func TestEveryBlockOfTheDocumentsRuns(t *testing.T) {
 	t.Parallel()
 	binary := builtKetter(t)
 	for name, content := range documents(t) {
-		blocks := slices.DeleteFunc(blocksOf(name, content), func(b block) bool { return onlyChecked[b.name()] != "" })
+		blocks := slices.DeleteFunc(blocksOf(name, content), func(b block) bool { return !b.isRun() })
 		if len(blocks) == 0 {
 			continue
 		}
@@ -114,6 +115,10 @@ func (m *machine) run(b block) {
 		m.up()
 	}
 	said, err := m.shell(env, text)
+	var exit *exec.ExitError
+	if strings.Contains(text, "ketter dku") && errors.As(err, &exit) && exit.ExitCode() <= 2 {
+		err = nil // its verdict is on this machine, and not on the document
+	}
 	m.t.Logf("%s\n%s\n%s", b.where(), text, said)
 	if err != nil {
 		m.t.Fatalf("%s: %v", b.where(), err)
