@@ -88,7 +88,7 @@ func (r *restoration) before() {
 	}
 	first.kill()
 	r.plantLost()
-	r.kept.add(either(10, 60), 24<<20)
+	r.kept.add(either(10, 24), 24<<20)
 	r.processes = append(r.processes, r.worker("w1"), r.worker("w2"))
 	if !r.kept.copying() {
 		r.Fatal("all was done before anything could be backed up")
