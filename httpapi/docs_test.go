@@ -3,10 +3,13 @@ package httpapi
 import (
 	"fmt"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/ketter/ketter/engine/failure"
+	"github.com/ketter/ketter/httpapi/client"
 )
 
 // TestDocumentedCodesAreThoseOfTheTable compares the rows of docs/api.md that begin with "| `code` |" with the code.
@@ -51,5 +54,31 @@ func TestDocumentedRetriesAreThoseOfTheTable(t *testing.T) {
 		if retried := code.Class() == failure.Transient; told != retried {
 			t.Errorf("%s: tried again %v, in docs/api.md %v", code, retried, told)
 		}
+	}
+}
+
+// TestEveryCodeHasItsTroubleshooting compares the sections of docs/troubleshooting.md with the codes that anybody can get to see.
+// Those with a dot are findings of package dku.
+func TestEveryCodeHasItsTroubleshooting(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../docs/troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := make(map[string]bool)
+	for _, heading := range regexp.MustCompile("(?m)^### `([a-z_]+)`$").FindAllStringSubmatch(string(doc), -1) {
+		if sections[heading[1]] {
+			t.Errorf("docs/troubleshooting.md has two sections for %s", heading[1])
+		}
+		sections[heading[1]] = true
+	}
+	for _, code := range slices.Concat(failure.Codes(), ownCodes(), []failure.Code{client.Unreachable}) {
+		if !sections[string(code)] {
+			t.Errorf("docs/troubleshooting.md has no section ### `%s`", code)
+		}
+		delete(sections, string(code))
+	}
+	for code := range sections {
+		t.Errorf("docs/troubleshooting.md has a section for %s, which is no code", code)
 	}
 }

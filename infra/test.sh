@@ -133,6 +133,8 @@ install_missing() {
 	have redis-server || missing="$missing redis-server"
 	[ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
 	have scp || missing="$missing openssh-client"
+	have curl || missing="$missing curl"
+	have psql || missing="$missing postgresql-client"
 	have rsync || missing="$missing rsync"
 	have rclone || missing="$missing rclone"
 	have unzip || missing="$missing unzip"

@@ -61,7 +61,7 @@ func newMigrateCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.AddCommand(up, down, status)
+	cmd.AddCommand(up, down, status, newMigrateRestoredCommand())
 	return cmd
 }
 

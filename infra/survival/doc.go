@@ -9,6 +9,7 @@
 //	shutdown_test.go  SIGTERM gives jobs back without spending an attempt; a second one ends the process at once
 //	cancel_test.go    a cancel takes a second and leaves nothing, until the point of no return
 //	torture_test.go   all of it at random, and then every file is where its job's status says, once
+//	restore_test.go   a backup that was taken while jobs ran is restored, and no number is given twice
 //	bloat_test.go     renewing leases doesn't bloat the database
 //
 // Every process of a test writes its log into one file, in which the test notes what it does to them, so that the file's
