@@ -94,6 +94,7 @@ start_containers() {
 	say "Building the image ketter:local"
 	VERSION=$version compose build api || die "The image could not be built: see above. Without internet, load it and the others from a host that has them: docs/compose.md."
 	say "Starting postgres, redis, api and worker"
+	[ -z "$(containers_of api)$(containers_of worker)" ] || compose stop api worker # the schema may be altered
 	compose up -d --remove-orphans || {
 		compose logs --tail=20 migrate >&2
 		die "Not all containers could be started: see above."
