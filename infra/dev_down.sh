@@ -1,21 +1,51 @@
 #!/usr/bin/env bash
 # Stops what infra/dev_up.sh started. With --wipe it then removes the state directory with its database, for good; it asks
 # first, or is told --yes. What lies in dev_data stays.
+#
+#   infra/dev_down.sh [--wipe [--yes]]
+#   infra/dev_down.sh --compose [--volumes [--yes]]    what dev_up.sh --compose started; --volumes removes its database
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=lib_compose.sh
+. "$ROOT/infra/lib_compose.sh"
 
 state=${KETTER_STATE_DIR:-$ROOT/.ketter}
-wipe='' yes=''
+wipe='' yes='' containers='' volumes=''
 
 main() {
 	for argument; do
 		case $argument in
 		--wipe) wipe=1 ;;
 		--yes) yes=1 ;;
-		*) die "Usage: infra/dev_down.sh [--wipe [--yes]]" ;;
+		--compose) containers=1 ;;
+		--volumes) volumes=1 ;;
+		*) usage ;;
 		esac
 	done
+	if [ -n "$containers" ]; then
+		[ -z "$wipe" ] || usage
+		down_of_containers
+	else
+		[ -z "$volumes" ] || usage
+		down_here
+	fi
+}
+
+usage() { die "Usage: infra/dev_down.sh [--wipe [--yes]], or infra/dev_down.sh --compose [--volumes [--yes]]"; }
+
+down_of_containers() {
+	[ -e "$ENV_FILE" ] || { say "Nothing is running: there is no $ENV_FILE."; return; }
+	require_docker
+	if [ -z "$volumes" ]; then
+		compose down --remove-orphans
+		return
+	fi
+	confirm --volumes "Remove the database of $(env_value COMPOSE_PROJECT_NAME) with all jobs, their history and the portals?"
+	compose down --remove-orphans --volumes
+}
+
+down_here() {
 	if [ ! -d "$state" ]; then
 		say "Nothing is running: there is no $state."
 		return
@@ -56,13 +86,9 @@ stop_left_servers() {
 }
 
 wipe_state() {
-	local reply link home
+	local link home
 	[ -e "$state/lock" ] || die "$state does not look like a state directory of ketter: it is not removed."
-	if [ -z "$yes" ]; then
-		[ -t 0 ] || die "--wipe removes all jobs and their history: say --wipe --yes."
-		read -r -p "Remove $state with all jobs and their history? [y/N] " reply
-		[ "$reply" = y ] || die "Nothing was removed."
-	fi
+	confirm --wipe "Remove $state with all jobs and their history?"
 	for link in "$state"/postgres-*; do
 		[ -L "$link" ] || continue
 		home=$(dirname "$(readlink "$link")")
@@ -70,6 +96,14 @@ wipe_state() {
 	done
 	rm -rf "$state"
 	say "Removed $state."
+}
+
+confirm() { # FLAG QUESTION
+	local reply
+	[ -z "$yes" ] || return 0
+	[ -t 0 ] || die "$1 removes all jobs and their history: say $1 --yes."
+	read -r -p "$2 [y/N] " reply
+	[ "$reply" = y ] || die "Nothing was removed."
 }
 
 main "$@"

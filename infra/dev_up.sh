@@ -3,23 +3,40 @@
 # (nothing else), builds, starts `ketter up` in the background, posts a job and shows what came of it. Run again, it says
 # where the running one is.
 #
-#   KETTER_LISTEN     where the API listens (127.0.0.1:8000)
+#   infra/dev_up.sh              one process, with a private PostgreSQL and Redis
+#   infra/dev_up.sh --compose    containers: API, worker, PostgreSQL and Redis (docs/compose.md). It needs a Docker engine and its
+#                                compose; passwords are random, in infra/.env. Run again, it brings them to this checkout.
+#
+#   KETTER_LISTEN     where the API listens (127.0.0.1:8000); of containers its port alone counts, when infra/.env is made
 #   KETTER_STATE_DIR  where the private database lives (.ketter of this checkout)
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# shellcheck source=lib_compose.sh
+. "$ROOT/infra/lib_compose.sh"
 
 listen=${KETTER_LISTEN:-127.0.0.1:8000}
 ADDRESS=$listen
 case $ADDRESS in :* | 0.0.0.0:* | '[::]:'*) ADDRESS=127.0.0.1:${ADDRESS##*:} ;; esac
 state=${KETTER_STATE_DIR:-$ROOT/.ketter}
 data=$ROOT/dev_data
+seen=$data # dev_data, as jobs see it
 log=$state/ketter.log
 pidfile=$state/ketter.pid
+stop=infra/dev_down.sh
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 
 main() {
+	case "$*" in
+	'') up_here ;;
+	--compose) up_in_containers ;;
+	*) die "Usage: infra/dev_up.sh [--compose]" ;;
+	esac
+}
+
+up_here() {
 	mkdir -p "$state"
 	[ -w "$state" ] || die "$state belongs to another user: run this as that user, or set KETTER_STATE_DIR to a folder of yours."
 	state=$(cd "$state" && pwd -P)
@@ -29,8 +46,7 @@ main() {
 		print_urls
 		return
 	fi
-	(exec 3<>"/dev/tcp/${ADDRESS%:*}/${ADDRESS##*:}") 2>/dev/null &&
-		die "Something else listens on $ADDRESS already: stop it, or choose another address with KETTER_LISTEN=127.0.0.1:8001."
+	! somebody_listens || die "Something else listens on $ADDRESS already: stop it, or choose another address with KETTER_LISTEN=127.0.0.1:8001."
 	require_go
 	require_postgres
 	say "Building bin/ketter"
@@ -41,6 +57,34 @@ main() {
 	run_job
 	print_urls
 }
+
+up_in_containers() {
+	seen=/data log='docker compose logs, in infra' stop='infra/dev_down.sh --compose'
+	require_docker
+	make_env
+	ADDRESS=127.0.0.1:$(env_value KETTER_PORT)
+	[ -n "$(containers_of api)" ] || ! somebody_listens ||
+		die "Something else listens on $ADDRESS already: stop it, or choose another KETTER_PORT in $ENV_FILE."
+	make_dataset
+	mkdir -p "$ROOT/docs/dku_reports"
+	give_to_containers "$data" "$data/delivered" "$data/source" "$ROOT/docs/dku_reports"
+	start_containers
+	await_healthy
+	await_all_seen
+	run_job
+	print_urls
+}
+
+# await_all_seen waits until the API has seen the worker's heartbeat, too.
+await_all_seen() {
+	local deadline=$((SECONDS + 60))
+	until http GET /readyz >"$answer" && [ "$(json_field status <"$answer")" = ready ]; do
+		[ $SECONDS -lt $deadline ] || { pretty "$answer" >&2; die "The API is not ready after 60 s: see above, and $log."; }
+		sleep 0.5
+	done
+}
+
+somebody_listens() { (exec 3<>"/dev/tcp/${ADDRESS%:*}/${ADDRESS##*:}") 2>/dev/null; }
 
 is_running() { [ -s "$pidfile" ] && is_our_ketter "$(cat "$pidfile")" "$state"; }
 
@@ -97,11 +141,11 @@ make_dataset() {
 
 run_job() {
 	local id status deadline=$((SECONDS + 120)) destination
-	destination=$data/delivered/$(date +%Y%m%d-%H%M%S)-$$
-	http POST /jobs "$(job_json "$data/source/Session 01" "$destination")" >"$answer" || die "The API does not answer any more: see $log."
+	destination=delivered/$(date +%Y%m%d-%H%M%S)-$$
+	http POST /jobs "$(job_json "$seen/source/Session 01" "$seen/$destination")" >"$answer" || die "The API does not answer any more: see $log."
 	[ "$HTTP_STATUS" = 201 ] || { pretty "$answer" >&2; die "The job was not accepted (HTTP $HTTP_STATUS)."; }
 	id=$(json_field id <"$answer")
-	say "Posted job $id: copy of $data/source/Session 01"
+	say "Posted job $id: copy of $seen/source/Session 01"
 	while :; do
 		http GET "/jobs/$id" >"$answer" || die "The API does not answer any more: see $log."
 		status=$(json_field status <"$answer")
@@ -112,7 +156,7 @@ run_job() {
 	http GET "/jobs/$id/detail" >"$answer" || die "The API does not answer any more: see $log."
 	pretty "$answer"
 	[ "$status" = success ] || die "Job $id ended as $status: see its error above."
-	diff -r "$data/source/Session 01" "$destination/Session 01" >&2 || die "Job $id says success, but source and destination differ."
+	diff -r "$data/source/Session 01" "$data/$destination/Session 01" >&2 || die "Job $id says success, but source and destination differ."
 	say "Job $id: success, source and destination are identical."
 }
 
@@ -128,9 +172,9 @@ Log         $log
 
 Another job:
   curl -sS http://$ADDRESS/jobs -H 'Content-Type: application/json' \\
-    -d '$(job_json "$data/source/Session 01" "$data/delivered/again-$(date +%H%M%S)")'
+    -d '$(job_json "$seen/source/Session 01" "$seen/delivered/again-$(date +%H%M%S)")'
 
-To stop it: infra/dev_down.sh"
+To stop it: $stop"
 }
 
-main
+main "$@"
