@@ -1,4 +1,4 @@
-// Package sample makes the folders that benchmarks copy, and tells whether a copy is one. It never looks at time or who
+// Package sample makes the folders that benchmarks and labs copy, and tells whether a copy is one. It never looks at time or who
 // copied.
 package sample
 
@@ -20,6 +20,9 @@ type part struct {
 	files int
 	size  int64
 }
+
+// Of is a set of files of one size. Sets are joined by append.
+func Of(files int, size int64) Set { return Set{{files, size}} }
 
 const (
 	filesInFolder = 500
@@ -51,6 +54,21 @@ func Parse(text string) ([]Set, error) {
 		sets = append(sets, s)
 	}
 	return sets, nil
+}
+
+var sizePattern = regexp.MustCompile(`^(0|[1-9][0-9]{0,9})(B|KiB|MiB|GiB)$`)
+
+// ParseSize reads a number of bytes, as 4MiB.
+func ParseSize(text string) (int64, error) {
+	m := sizePattern.FindStringSubmatch(text)
+	if m == nil {
+		return 0, fmt.Errorf("a size is a whole number of B, KiB, MiB or GiB, as 4MiB, not %q", text)
+	}
+	n, _ := strconv.ParseInt(m[1], 10, 64)
+	if n > largestPart/unit(m[2]) {
+		return 0, fmt.Errorf("%q is more than %s", text, BytesText(largestPart))
+	}
+	return n * unit(m[2]), nil
 }
 
 func unit(name string) int64 {
