@@ -49,7 +49,7 @@ Start with ` + "`ketter up`" + ` (everything in one process), or move one folder
 	root.Args = noArguments
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.AddCommand(newUpCommand(), newServeCommand(), newWorkerCommand(), newMigrateCommand(), newTransferCommand(),
-		newJobsCommand(), newPortalsCommand(), newSecretKeyCommand(), newDKUCommand(), newConfigCommand(),
+		newJobsCommand(), newPortalsCommand(), newSecretKeyCommand(), newDKUCommand(), newLabCommand(), newCalibrateCommand(), newConfigCommand(),
 		newAgentCommand(), newVersionCommand())
 	return root
 }

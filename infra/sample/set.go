@@ -3,6 +3,7 @@
 package sample
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -120,8 +121,11 @@ func (s Set) Bytes() (n int64) {
 }
 
 // Make writes the set into dir. The times of its files are whole seconds: tar knows no others.
-func (s Set) Make(dir string) error {
-	w := writer{random: rand.NewChaCha8([32]byte{}), buffer: make([]byte, 1<<20), time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+func (s Set) Make(dir string) error { return s.MakeUntil(context.Background(), dir) }
+
+// MakeUntil is Make that stops when ctx ends, and leaves what there is by then.
+func (s Set) MakeUntil(ctx context.Context, dir string) error {
+	w := writer{ctx: ctx, random: rand.NewChaCha8([32]byte{}), buffer: make([]byte, 1<<20), time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	for i, p := range s {
 		folder := ""
 		for n := range p.files {
@@ -140,6 +144,7 @@ func (s Set) Make(dir string) error {
 }
 
 type writer struct {
+	ctx    context.Context
 	random *rand.ChaCha8
 	buffer []byte
 	time   time.Time
@@ -152,6 +157,9 @@ func (w *writer) write(path string, size int64) error {
 	}
 	defer f.Close()
 	for size > 0 {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
 		b := w.buffer[:min(size, int64(len(w.buffer)))]
 		if _, err := w.random.Read(b); err != nil {
 			return err
