@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"strings"
 	"time"
 
@@ -45,7 +44,7 @@ func (f *labFlags) register(cmd *cobra.Command, big, mixBig, sweep, sweepMost st
 // options reads the flags.
 func (f *labFlags) options(cmd *cobra.Command) (lab.Options, error) {
 	o := lab.Options{Keep: f.keep, KeepCaches: f.keepCaches, Quick: f.quick, JobTimeout: f.jobTimeout, Note: f.note,
-		Version: version, Invocation: invocation(), Progress: cmd.ErrOrStderr()}
+		Version: version, Invocation: invocation(cmd), Progress: cmd.ErrOrStderr()}
 	if err := f.quicken(cmd); err != nil {
 		return o, usageError(cmd, err)
 	}
@@ -78,14 +77,17 @@ func (f *labFlags) quicken(cmd *cobra.Command) error {
 	return nil
 }
 
-// invocation is what was typed, for the report: none of these flags holds a secret.
-func invocation() string {
-	words := []string{"ketter"}
-	for _, word := range os.Args[1:] {
-		if strings.ContainsAny(word, " \t'\"$") {
-			word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+// told are the flags that a report repeats, in this order. The API's address isn't among them: it may hold a secret.
+var told = []string{"source-root", "destination-root", "source", "destination", "read-only-root", "small-root", "only", "quick", "small-files",
+	"small-size", "big", "mix-big", "sweep", "sweep-most", "rounds", "keep-caches"}
+
+// invocation is what was typed.
+func invocation(cmd *cobra.Command) string {
+	words := []string{cmd.CommandPath()}
+	for _, name := range told {
+		if flag := cmd.Flags().Lookup(name); flag != nil && flag.Changed {
+			words = append(words, "--"+name+"="+strings.Trim(flag.Value.String(), "[]"))
 		}
-		words = append(words, word)
 	}
 	return strings.Join(words, " ")
 }

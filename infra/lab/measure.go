@@ -41,7 +41,7 @@ type Series struct {
 // measure runs each way once in each round, in an order that changes, so that a slow moment of the machine hits all alike and none
 // always comes after the same one.
 func (l *lab) measure(ctx context.Context, m *made, ways []way, to Side, wanted func(way) transfer.Strategy) ([]Series, error) {
-	series := make([]Series, len(ways))
+	series, problems := make([]Series, len(ways)), make([]string, len(ways))
 	for i, w := range ways {
 		series[i] = Series{Lab: m.lab, DataSet: m.set.String(), Files: m.filesN, Bytes: m.bytesHeld, Mode: w.Mode, Asked: w.Strategy}
 	}
@@ -51,14 +51,18 @@ func (l *lab) measure(ctx context.Context, m *made, ways []way, to Side, wanted 
 			if err != nil {
 				return nil, err
 			}
-			l.expect(m.lab, fmt.Sprintf("%s, %s", m.set, ways[i]), problem)
-			if problem != "" {
-				l.say("%s, %s, round %d of %d: FAILED: %s", m.set, ways[i], round+1, l.Rounds, problem)
-				continue
+			result := verdictOf(problem)
+			if problem == "" {
+				series[i].add(job)
+				result = fmt.Sprintf("%.3f s", *job.DurationSeconds)
+			} else if problems[i] == "" {
+				problems[i] = problem
 			}
-			series[i].add(job)
-			l.say("%s, %s, round %d of %d: %.3f s", m.set, ways[i], round+1, l.Rounds, *job.DurationSeconds)
+			l.say("%s, %s, round %d of %d: %s", m.set, ways[i], round+1, l.Rounds, result)
 		}
+	}
+	for i, w := range ways {
+		l.expect(m.lab, fmt.Sprintf("%s, %s", m.set, w), problems[i])
 	}
 	return series, nil
 }

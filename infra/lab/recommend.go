@@ -97,12 +97,16 @@ func Recommend(cells []Cell) Recommendation {
 		}
 	}
 	r := Recommendation{Thresholds: best, Worst: 1}
+	noisy := false
 	for _, c := range cells {
 		if times := c.Times(best.Strategy(c.Files, c.Bytes)); times > r.Worst || r.WorstCell == "" {
-			r.Worst, r.WorstCell = times, c.Title
+			r.Worst, r.WorstCell, noisy = times, c.Title, c.Better() == transfer.Auto
 		}
 	}
 	r.Why = why(best, cells, r)
+	if noisy && r.Worst >= leastDifference {
+		r.Why += " There, noise explains the difference."
+	}
 	return r
 }
 
