@@ -100,11 +100,11 @@ func elsewhere(message string) error {
 // which proves it on the way.
 func (l *lab) clear(ctx context.Context, m *made, to Side) (problem string, err error) {
 	if to.Here != "" {
-		return "", removed(os.RemoveAll(to.Here))
+		return "", removeAll(to.Here)
 	}
 	back := l.source.at("back")
-	defer func() { err = errors.Join(err, removed(os.RemoveAll(back.Here))) }()
-	job, err := l.run(ctx, order(to, back, way{transfer.Move, transfer.Auto}), l.JobTimeout)
+	defer func() { err = errors.Join(err, removeAll(back.Here)) }()
+	job, err := l.moveBack(ctx, to, back)
 	if err != nil || job.Status != transfer.Success {
 		return "moving it back: " + ended(job), err
 	}
@@ -115,8 +115,24 @@ func (l *lab) clear(ctx context.Context, m *made, to Side) (problem string, err 
 	return problem, err
 }
 
-// removed adds what to do about what can't be removed.
-func removed(err error) error {
+// moveBack tries again where the run before was still removing its staging from the folder.
+func (l *lab) moveBack(ctx context.Context, from, back Side) (job client.JobDetail, err error) {
+	const tries = 5
+	for range tries {
+		job, err = l.run(ctx, order(from, back, way{transfer.Move, transfer.Auto}), l.JobTimeout)
+		if err != nil || codeOf(job) != failure.SourceChanged {
+			break
+		}
+	}
+	return job, err
+}
+
+// removeAll tries again where a run that has just ended is still removing its staging.
+func removeAll(dir string) (err error) {
+	eventually(func() bool {
+		err = os.RemoveAll(dir)
+		return err == nil || errors.Is(err, fs.ErrPermission)
+	})
 	if err == nil {
 		return nil
 	}
@@ -137,11 +153,11 @@ func (l *lab) close(ctx context.Context) error {
 		return errors.Join(errs...)
 	}
 	if l.destination.Here != "" {
-		errs = append(errs, removed(os.RemoveAll(l.destination.Here)))
+		errs = append(errs, removeAll(l.destination.Here))
 	} else {
 		errs = append(errs, l.closeFar(ctx))
 	}
-	errs = append(errs, removed(os.RemoveAll(l.source.Here)))
+	errs = append(errs, removeAll(l.source.Here))
 	if errors.Join(errs...) == nil {
 		l.say("Removed: %s and %s.", l.source, l.destination)
 	}
@@ -150,7 +166,7 @@ func (l *lab) close(ctx context.Context) error {
 
 // closeFar moves the labs' folder back from where this host doesn't see it. It may never have been made.
 func (l *lab) closeFar(ctx context.Context) error {
-	job, err := l.run(ctx, order(l.destination, l.source.at("back"), way{transfer.Move, transfer.Auto}), l.JobTimeout)
+	job, err := l.moveBack(ctx, l.destination, l.source.at("back"))
 	if err != nil || job.Status == transfer.Success || codeOf(job) == failure.SourceNotFound {
 		return err
 	}

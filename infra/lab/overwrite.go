@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path"
 
 	"github.com/ketter/ketter/engine/failure"
@@ -62,7 +61,7 @@ func (l *lab) repeated(ctx context.Context, m *made, w way) error {
 	if err := l.safe(ctx, m, w, to, what); err != nil {
 		return err
 	}
-	return removed(os.RemoveAll(to.Here))
+	return removeAll(to.Here)
 }
 
 // thereBefore sends to a name that is taken before the first job.
@@ -77,17 +76,19 @@ func (l *lab) thereBefore(ctx context.Context, m *made, w way, title string) err
 		return err
 	}
 	what := title + " to a name that is taken fails, and nothing is touched"
-	return errors.Join(l.safe(ctx, m, w, to, what), removed(os.RemoveAll(to.Here)))
+	return errors.Join(l.safe(ctx, m, w, to, what), removeAll(to.Here))
 }
 
 // safe is the safe mode: code, message, and everything as it was.
 func (l *lab) safe(ctx context.Context, m *made, w way, to Side, what string) error {
+	eventually(func() bool { return len(staged(to.Here)) == 0 })
 	before, err := sample.Digest(to.Here)
 	if err != nil {
 		return err
 	}
 	o, final := order(m.side, to, w), path.Join(to.Path, m.name)
 	return l.refused(ctx, "overwrite", what, o, failure.DestinationExists, func(job client.JobDetail) string {
+		eventually(func() bool { return len(staged(to.Here)) == 0 })
 		if after, err := sample.Digest(to.Here); err != nil || after != before {
 			return fmt.Sprintf("the destination was touched (%v)", err)
 		}

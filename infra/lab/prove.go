@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -55,6 +56,7 @@ func (l *lab) prove(m *made, w way, to Side, job client.JobDetail, wanted transf
 		return fmt.Sprintf("job %d: duration_seconds isn't from started_at to finished_at", job.ID), nil
 	}
 	if to.Here != "" {
+		eventually(func() bool { return len(staged(to.Here)) == 0 })
 		if problem, err = m.arrived(to, job); err != nil || problem != "" {
 			return problem, err
 		}
@@ -116,4 +118,25 @@ func (m *made) left(w way) (string, error) {
 		return "the source was touched by a copy", nil
 	}
 	return "", err
+}
+
+// A run's staging goes after its end is recorded, so who looks as soon as a job has ended may still see it, for a moment.
+const staleWithin = 30 * time.Second
+
+// eventually waits until something holds, and says whether it does.
+func eventually(holds func() bool) bool {
+	deadline := time.Now().Add(staleWithin)
+	for !holds() {
+		if time.Now().After(deadline) {
+			return false
+		}
+		time.Sleep(lookEvery)
+	}
+	return true
+}
+
+// staged are the folders in which a run builds, or has built.
+func staged(dir string) (names []string) {
+	names, _ = filepath.Glob(filepath.Join(dir, ".ketter-*.partial")) // the pattern is sound
+	return names
 }

@@ -65,8 +65,8 @@ func (l *lab) runErrors(ctx context.Context) error {
 // nothingAt looks that a destination was not made and the source is as it was.
 func (m *made) nothingAt(to string) func(client.JobDetail) string {
 	return func(client.JobDetail) string {
-		if exists(to) {
-			return to + " was made"
+		if !eventually(func() bool { return !exists(to) }) {
+			return to + " is there"
 		}
 		if outline, err := sample.Outline(m.side.Here); err != nil || outline != m.outline {
 			return fmt.Sprintf("the source was touched (%v)", err)
@@ -164,5 +164,5 @@ func (l *lab) fill(ctx context.Context, what string, d dataset) error {
 	}
 	to := path.Join(l.SmallRoot, path.Base(l.destination.Here))
 	err = l.refused(ctx, "errors", what, order(m.side, Side{Path: to}, copies[0]), failure.DestinationFull, m.nothingAt(to))
-	return errors.Join(err, m.remove(), removed(os.RemoveAll(to)))
+	return errors.Join(err, m.remove(), removeAll(to))
 }
