@@ -53,7 +53,7 @@ func (l *lab) decideByBrief(ctx context.Context, m *made) error {
 	if err != nil {
 		return err
 	}
-	wanted := brief.Strategy(m.filesN, m.bytesHeld)
+	wanted := brief.Strategy(m.files, m.bytes)
 	for _, w := range autos {
 		job, problem, err := l.once(ctx, m, w, to, wanted)
 		if err != nil {
@@ -103,7 +103,7 @@ func (l *lab) verify(ctx context.Context, to Side) error {
 }
 
 func (l *lab) verifyOne(ctx context.Context, m *made, to Side) error {
-	decided := l.report.Recommendation.Strategy(m.filesN, m.bytesHeld)
+	decided := l.report.Recommendation.Strategy(m.files, m.bytes)
 	series, err := l.measure(ctx, m, []way{copies[0], copies[1], autos[0]}, to, func(w way) transfer.Strategy {
 		if w.Strategy == transfer.Auto {
 			return decided
@@ -113,7 +113,7 @@ func (l *lab) verifyOne(ctx context.Context, m *made, to Side) error {
 	if err != nil {
 		return err
 	}
-	v := Verification{Strategy: decided, Auto: series[2].Seconds, Cell: Cell{Name: m.name, Title: m.set.String(), Files: m.filesN, Bytes: m.bytesHeld,
+	v := Verification{Strategy: decided, Auto: series[2].Seconds, Cell: Cell{Name: m.name, Title: m.set.String(), Files: m.files, Bytes: m.bytes,
 		Direct: series[0].Seconds, Zip: series[1].Seconds}}
 	if len(v.Auto) > 0 && len(v.Direct) > 0 && len(v.Zip) > 0 {
 		l.report.Verified = append(l.report.Verified, v)

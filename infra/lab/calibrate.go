@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/ketter/ketter/httpapi/client"
@@ -19,8 +18,7 @@ func Calibrate(ctx context.Context, api *client.Client, o Options, store string)
 		l.describe(ctx)
 		err = l.calibrate(ctx, store)
 	}
-	err = errors.Join(err, l.close(ctx))
-	return l.report, err
+	return l.report, l.end(ctx, err)
 }
 
 func (l *lab) calibrate(ctx context.Context, store string) error {

@@ -51,15 +51,15 @@ func (o *Options) datasets() (all []dataset) {
 // made is a data set that is there, or was until it was moved away.
 type made struct {
 	dataset
-	side              Side
-	digest, contents  uint64
-	outline           uint64
-	filesN, bytesHeld int64
+	side             Side
+	digest, contents uint64
+	outline          uint64
+	files, bytes     int64
 }
 
 // make writes a data set into the source's folder and sums it up.
 func (l *lab) make(ctx context.Context, d dataset) (*made, error) {
-	m := &made{dataset: d, side: l.source.at(d.name), filesN: int64(d.set.Files()), bytesHeld: d.set.Bytes()}
+	m := &made{dataset: d, side: l.source.at(d.name), files: int64(d.set.Files()), bytes: d.set.Bytes()}
 	if err := d.set.MakeUntil(ctx, m.side.Here); err != nil {
 		return m, fmt.Errorf("making %s: %w", m.side.Here, err)
 	}

@@ -140,6 +140,16 @@ func removeAll(dir string) (err error) {
 		Hint: "Run the labs as the user that runs the worker, then remove this folder by hand."}
 }
 
+// end removes all that was made, and says of an interruption whether anything is left.
+func (l *lab) end(ctx context.Context, err error) error {
+	left := l.close(ctx)
+	if left == nil && ctx.Err() != nil {
+		return &failure.Error{Code: failure.Cancelled, Message: "The labs were interrupted", Err: err,
+			Hint: "Their jobs have ended and what they made is removed, unless --keep was given. Run them again."}
+	}
+	return errors.Join(left, err)
+}
+
 // close removes all that was made, whether or not ctx has ended, unless it is to be kept.
 func (l *lab) close(ctx context.Context) error {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), clearWithin)

@@ -17,8 +17,8 @@ const (
 	endWithin = time.Minute // of a job that was cancelled
 )
 
-// run has a job done and returns it once it has ended, as whatever. When ctx ends or the job takes too long it is cancelled,
-// and has ended too; only a failure to find out is an error then without an end.
+// run has a job done and returns it once it has ended, as whatever. When ctx ends, the job takes too long, or nothing is heard of it
+// any more, it is cancelled, and its end waited for.
 func (l *lab) run(ctx context.Context, order client.Order, within time.Duration) (client.JobDetail, error) {
 	if err := ctx.Err(); err != nil {
 		return client.JobDetail{}, err
@@ -27,20 +27,18 @@ func (l *lab) run(ctx context.Context, order client.Order, within time.Duration)
 	if err != nil {
 		return posted, err
 	}
-	limited, done := context.WithTimeoutCause(ctx, within, errTooLong)
+	limited, done := context.WithTimeout(ctx, within)
 	defer done()
 	job, err := l.await(limited, posted.ID)
-	if limited.Err() == nil || err == nil {
-		return job, err
+	if err == nil {
+		return job, nil
 	}
-	job, err = l.cancel(ctx, posted.ID)
-	if err == nil && ctx.Err() == nil {
-		err = failure.New(failure.Cancelled, "", fmt.Sprintf("Job %d was cancelled: it had not ended within %v", job.ID, within))
+	job, cancelErr := l.cancel(ctx, posted.ID)
+	if cancelErr == nil && ctx.Err() == nil && limited.Err() != nil {
+		return job, failure.New(failure.Cancelled, "", fmt.Sprintf("Job %d was cancelled: it had not ended within %v", job.ID, within))
 	}
-	return job, errors.Join(ctx.Err(), err)
+	return job, errors.Join(cancelErr, err)
 }
-
-var errTooLong = errors.New("it takes too long")
 
 // await looks until the job has ended.
 func (l *lab) await(ctx context.Context, id int64) (client.JobDetail, error) {

@@ -51,8 +51,7 @@ func Run(ctx context.Context, api *client.Client, o Options) (Report, error) {
 		l.describe(ctx)
 		err = l.runAll(ctx)
 	}
-	err = errors.Join(err, l.close(ctx))
-	return l.report, err
+	return l.report, l.end(ctx, err)
 }
 
 func (l *lab) runAll(ctx context.Context) error {
@@ -125,7 +124,7 @@ func (l *lab) layOut(ctx context.Context, set sample.Set, w way, file string) er
 	m, what := folder, "a folder of "+set.String()
 	if file != "" {
 		what = "a single file"
-		m = &made{dataset: dataset{"layout", path.Base(file), set}, side: folder.side.at(file), filesN: folder.filesN, bytesHeld: folder.bytesHeld}
+		m = &made{dataset: dataset{"layout", path.Base(file), set}, side: folder.side.at(file), files: folder.files, bytes: folder.bytes}
 		if err := m.sumUp(); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/transfer"
 	"github.com/ketter/ketter/httpapi/client"
 	"github.com/ketter/ketter/infra/machine"
@@ -43,7 +44,7 @@ type Series struct {
 func (l *lab) measure(ctx context.Context, m *made, ways []way, to Side, wanted func(way) transfer.Strategy) ([]Series, error) {
 	series, problems := make([]Series, len(ways)), make([]string, len(ways))
 	for i, w := range ways {
-		series[i] = Series{Lab: m.lab, DataSet: m.set.String(), Files: m.filesN, Bytes: m.bytesHeld, Mode: w.Mode, Asked: w.Strategy}
+		series[i] = Series{Lab: m.lab, DataSet: m.set.String(), Files: m.files, Bytes: m.bytes, Mode: w.Mode, Asked: w.Strategy}
 	}
 	for round := range l.Rounds {
 		for _, i := range rand.New(rand.NewPCG(1, uint64(round))).Perm(len(ways)) {
@@ -86,10 +87,11 @@ func (l *lab) once(ctx context.Context, m *made, w way, to Side, wanted transfer
 	l.runs++
 	into := to.at(fmt.Sprintf("dst_%d", l.runs))
 	job, err = l.run(ctx, order(m.side, into, w), l.JobTimeout)
-	if ctx.Err() != nil || err != nil && job.ID == 0 {
-		return job, "", errors.Join(ctx.Err(), err)
+	tooLong := failure.CodeOf(err) == failure.Cancelled && ctx.Err() == nil
+	if err != nil && !tooLong {
+		return job, "", err
 	}
-	if err != nil || job.Status != transfer.Success {
+	if job.Status != transfer.Success {
 		return job, ended(job), nil
 	}
 	problem, err = l.prove(m, w, into, job, wanted)
@@ -114,7 +116,7 @@ func (l *lab) settle(ctx context.Context) error {
 	if err := machine.Sync(ctx); err != nil {
 		return err
 	}
-	if err := machine.DropCaches(machine.DataAndNames); err != nil && !errors.Is(err, machine.ErrNoDrop) {
+	if err := machine.DropCaches(machine.DataAndNames); err != nil {
 		l.report.CachesKept = err.Error()
 	}
 	return nil

@@ -50,8 +50,8 @@ func (l *lab) prove(m *made, w way, to Side, job client.JobDetail, wanted transf
 	switch {
 	case job.Strategy == nil || *job.Strategy != wanted:
 		return fmt.Sprintf("job %d took another strategy than %s", job.ID, wanted), nil
-	case job.FilesCopied != m.filesN || job.BytesCopied != m.bytesHeld:
-		return fmt.Sprintf("job %d counted %d files and %d bytes, of %d and %d", job.ID, job.FilesCopied, job.BytesCopied, m.filesN, m.bytesHeld), nil
+	case job.FilesCopied != m.files || job.BytesCopied != m.bytes:
+		return fmt.Sprintf("job %d counted %d files and %d bytes, of %d and %d", job.ID, job.FilesCopied, job.BytesCopied, m.files, m.bytes), nil
 	case !timed(job):
 		return fmt.Sprintf("job %d: duration_seconds isn't from started_at to finished_at", job.ID), nil
 	}

@@ -39,9 +39,7 @@ func (r Report) Complete() bool { return r.complete }
 func (l *lab) describe(ctx context.Context) {
 	host, _ := os.Hostname() // without one the report has none
 	l.report.Started, l.report.Host, l.report.Quick, l.report.Note, l.report.Rounds = time.Now().UTC(), host, l.Quick, l.Note, l.Rounds
-	if !l.KeepCaches && l.settle(ctx) == nil && l.report.CachesKept == "" {
-		l.report.CachesKept = keptBecause(machine.DropCaches(machine.Data))
-	}
+	_ = l.settle(ctx) // tells whether caches can be dropped; the first run says what else is wrong
 	l.report.Environment = []machine.Fact{
 		{Name: "Ketter", Value: l.Version},
 		{Name: "Command", Value: "`" + l.Invocation + "`"},
@@ -54,13 +52,6 @@ func (l *lab) describe(ctx context.Context) {
 		{Name: "Rounds", Value: fmt.Sprint(l.Rounds)},
 		{Name: "Caches", Value: l.caches()},
 	}
-}
-
-func keptBecause(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }
 
 func (l *lab) caches() string {

@@ -72,13 +72,10 @@ const (
 	dropCachesNow = "/proc/sys/vm/drop_caches"
 )
 
-// ErrNoDrop is what DropCaches says where it may not.
-var ErrNoDrop = errors.New("dropping caches needs root, on Linux")
-
 // DropCaches is for root alone, and of the whole machine: Linux knows no other.
 func DropCaches(what string) error {
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
-		return ErrNoDrop
+		return errors.New("dropping caches needs root, on Linux")
 	}
 	if err := os.WriteFile(dropCachesNow, []byte(what), 0); err != nil {
 		return fmt.Errorf("dropping caches: %w", err)
