@@ -67,8 +67,8 @@ func (s Series) row() string {
 		least, most = min(least, took), max(most, took)
 	}
 	m := median(s.Seconds)
-	return fmt.Sprintf("| %s, %s | %s | %s | %s | %s | %.1f | %.0f |\n", s.Mode, s.Asked, s.Method, seconds(m), seconds(least), seconds(most),
-		float64(s.Bytes)/1e6/m, float64(s.Files)/m)
+	return fmt.Sprintf("| %s, %s | %s | %s | %s | %s | %.1f | %.*f |\n", s.Mode, s.Asked, s.Method, seconds(m), seconds(least), seconds(most),
+		float64(s.Bytes)/1e6/m, decimals(float64(s.Files)/m), float64(s.Files)/m)
 }
 
 func (r Report) writeSweep(b *strings.Builder) {
@@ -143,6 +143,14 @@ func (r Report) writeExpectations(b *strings.Builder) {
 // cell is text for a table.
 func cell(text string) string {
 	return strings.NewReplacer("|", "\\|", "\n", " ").Replace(text)
+}
+
+// decimals is 0 for what is large enough without.
+func decimals(n float64) int {
+	if n < 10 {
+		return 1
+	}
+	return 0
 }
 
 // seconds has as many digits as may mean something.

@@ -76,20 +76,21 @@ func TestWhatNoiseExplainsIsNotPacked(t *testing.T) {
 	t.Parallel()
 	cells := []Cell{
 		{Title: "scattered", Files: 2000, Bytes: 2000 << 10, Direct: []float64{1, 3, 5}, Zip: []float64{0.8, 2, 4}},
+		{Title: "one slow round of three", Files: 100, Bytes: 100, Direct: []float64{3.2, 3.7, 4.9}, Zip: []float64{2.6, 2.9, 7.5}},
 		{Title: "close", Files: 500, Bytes: 500 << 10, Direct: []float64{1, 1, 1}, Zip: []float64{0.97, 0.97, 0.97}},
 	}
 	r := Recommend(cells)
 	if !r.Never() || r.Worst != 1.5 || r.WorstCell != "scattered" || !strings.Contains(r.Why, "gains nothing") {
 		t.Errorf("%+v", r)
 	}
-	if cells[0].Better() != transfer.Auto || cells[1].Better() != transfer.Auto {
+	if cells[0].Better() != transfer.Auto || cells[1].Better() != transfer.Auto || cells[2].Better() != transfer.Auto {
 		t.Error("a difference is seen where there is none")
 	}
 }
 
 func TestOneSlowRoundDecidesNothing(t *testing.T) {
 	t.Parallel()
-	c := Cell{Title: "cell", Files: 2000, Bytes: 2000, Direct: []float64{2, 2.1, 2}, Zip: []float64{1, 30, 1.05}}
+	c := Cell{Title: "cell", Files: 2000, Bytes: 2000, Direct: []float64{2, 2.1, 2, 2.2, 2}, Zip: []float64{1, 30, 1.05, 1.1, 1}}
 	if c.Better() != transfer.ZipFirst || Recommend([]Cell{c}).Never() {
 		t.Errorf("%v", c.Better())
 	}
