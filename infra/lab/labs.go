@@ -36,10 +36,6 @@ func Names() (names []string) {
 	return names
 }
 
-func titleOf(name string) string {
-	return labs[slices.Index(Names(), name)].title
-}
-
 // Run runs the labs that are asked for. The report is complete unless there is an error; whatever happens, all that was made is
 // removed when it returns.
 func Run(ctx context.Context, api *client.Client, o Options) (Report, error) {
