@@ -104,7 +104,10 @@ func runLabs(cmd *cobra.Command, asked *client.Client, labs lab.Options, reportD
 	if err := errors.Join(err, writeErr); err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s\nThe report is %s\n", strings.TrimSpace(report.Advice()), printable(written))
+	if r := report.Recommendation; r != nil {
+		fmt.Fprintf(cmd.OutOrStdout(), "%s\n\n%s\n", r.Why, r.Environment())
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "The report is %s\n", printable(written))
 	if n := report.Failures(); n > 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "Expectations that failed: %d; the report names them.\n", n)
 		return &exitError{status: 1}

@@ -25,7 +25,7 @@ func (r Report) Markdown() string {
 	}
 	r.writeFigures(&b)
 	r.writeSweep(&b)
-	b.WriteString(r.Advice())
+	r.writeRecommendation(&b)
 	r.writeVerified(&b)
 	r.writeExpectations(&b)
 	return b.String()
@@ -90,12 +90,10 @@ func (r Report) writeSweep(b *strings.Builder) {
 	}
 }
 
-// Advice is the recommendation, as a section.
-func (r Report) Advice() string {
-	if r.Recommendation == nil {
-		return ""
+func (r Report) writeRecommendation(b *strings.Builder) {
+	if r.Recommendation != nil {
+		fmt.Fprintf(b, "\n## Recommendation\n\n```sh\n%s```\n\n%s\n", r.Recommendation.Environment(), r.Recommendation.Why)
 	}
-	return "\n## Recommendation\n\n```sh\n" + r.Recommendation.Environment() + "```\n\n" + r.Recommendation.Why + "\n"
 }
 
 // Environment is the thresholds as lines to paste.
