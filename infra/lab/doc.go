@@ -9,9 +9,11 @@
 //	dataset.go    what is transferred
 //	measure.go    the rounds
 //	prove.go      what must hold after each run
-//	labs.go       the labs by name; one file each for errors, overwrite, history
+//	labs.go       the labs by name
+//	refused.go    those of errors; overwrite.go and history.go are named after theirs
+//	figures.go    medians, and what noise explains
 //	recommend.go  from figures to thresholds: pure
 //	auto.go       AUTO under thresholds, beside both strategies
 //	calibrate.go  the short form
-//	report.go     the document, and JSON
+//	report.go     what was found, as files; markdown.go is its wording
 package lab

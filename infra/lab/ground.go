@@ -57,29 +57,32 @@ func (l *lab) tryTiny(ctx context.Context) error {
 		return err
 	}
 	to := l.destination.at("dst_tiny")
-	w := way{transfer.Copy, transfer.Direct}
-	job, err := l.run(ctx, order(m.side, to, w), tinyWithin)
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case failure.CodeOf(err) == failure.Cancelled:
+	job, err := l.run(ctx, order(m.side, to, copies[0]), tinyWithin)
+	if err == nil {
+		err = understood(m, to, job)
+	}
+	if failure.CodeOf(err) == failure.Cancelled && ctx.Err() == nil {
 		return &failure.Error{Code: failure.JobState, Err: err, Message: fmt.Sprintf("No worker finished a job of one small file within %v", tinyWithin),
 			Hint: "Is a worker running, and free (`ketter dku`)? Labs need one that serves the queue of these folders."}
-	case err != nil:
+	}
+	if err != nil {
 		return err
+	}
+	problem, err := l.clear(ctx, m, to)
+	return errors.Join(err, errorOf(problem), m.remove())
+}
+
+// understood says of the tiny job what the worker has made of the paths.
+func understood(m *made, to Side, job client.JobDetail) error {
+	switch {
 	case codeOf(job) == failure.SourceNotFound:
 		return elsewhere(fmt.Sprintf("The worker doesn't find %s, which was just made here", m.side))
-	case job.Status != transfer.Success:
+	case job.Error != nil:
 		return &failure.Error{Code: job.Error.Code, Message: "A job of one small file failed: " + job.Error.Message, Hint: job.Error.Hint}
-	}
-	if to.Here != "" && !exists(path.Join(to.Here, m.name)) {
+	case job.Status != transfer.Success:
+		return failure.New(failure.JobState, "", "A job of one small file didn't succeed: "+ended(job))
+	case to.Here != "" && !exists(path.Join(to.Here, m.name)):
 		return elsewhere(fmt.Sprintf("The worker has copied into %s, and it isn't there as seen from here", to))
-	}
-	if problem, err := l.clear(ctx, m, to); err != nil || problem != "" {
-		return errors.Join(err, errorOf(problem))
-	}
-	if err := m.remove(); err != nil {
-		return err
 	}
 	return nil
 }
