@@ -185,6 +185,8 @@ func why(t Thresholds, cells []Cell, r Recommendation) string {
 	text := fmt.Sprintf("Of %d data sets ZIP_FIRST was faster in %d, DIRECT in %d, and of the other %d noise explains the difference. ",
 		len(cells), zip, direct, len(cells)-zip-direct)
 	switch {
+	case zip+direct == 0:
+		text += "Nothing tells the strategies apart here, so nothing is packed"
 	case t.Never() && zip == 0:
 		text += "Packing gains nothing between these volumes, so nothing is packed"
 	case t.Never():

@@ -80,7 +80,7 @@ func TestWhatNoiseExplainsIsNotPacked(t *testing.T) {
 		{Title: "close", Files: 500, Bytes: 500 << 10, Direct: []float64{1, 1, 1}, Zip: []float64{0.97, 0.97, 0.97}},
 	}
 	r := Recommend(cells)
-	if !r.Never() || r.Worst != 1.5 || r.WorstCell != "scattered" || !strings.Contains(r.Why, "gains nothing") {
+	if !r.Never() || r.Worst != 1.5 || r.WorstCell != "scattered" || !strings.Contains(r.Why, "Nothing tells the strategies apart") {
 		t.Errorf("%+v", r)
 	}
 	if cells[0].Better() != transfer.Auto || cells[1].Better() != transfer.Auto || cells[2].Better() != transfer.Auto {
