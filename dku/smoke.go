@@ -166,7 +166,7 @@ func (s *smoke) late(job client.Job) Finding {
 
 // run posts the job and waits until it has ended.
 func (s *smoke) run(ctx context.Context, t trial) (client.Job, error) {
-	job, err := s.probe.api.Submit(ctx, client.NewJob{
+	job, err := s.probe.api.Submit(ctx, client.Order{
 		SourcePath: filepath.Join(s.folder, "from", t.tree), DestinationPath: filepath.Join(s.folder, "to"),
 		Mode: t.mode, Strategy: t.strategy, Queue: s.queue(), Priority: urgent,
 	})

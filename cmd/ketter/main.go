@@ -49,7 +49,8 @@ Start with ` + "`ketter up`" + ` (everything in one process), or move one folder
 	root.Args = noArguments
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.AddCommand(newUpCommand(), newServeCommand(), newWorkerCommand(), newMigrateCommand(), newTransferCommand(),
-		newJobsCommand(), newPortalsCommand(), newSecretKeyCommand(), newDKUCommand(), newHealthCommand(), newConfigCommand(),
+		newJobsCommand(), newPortalsCommand(), newSecretKeyCommand(), newDKUCommand(), newLabCommand(), newCalibrateCommand(),
+		newHealthCommand(), newConfigCommand(),
 		newAgentCommand(), newVersionCommand())
 	return root
 }

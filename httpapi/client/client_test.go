@@ -97,7 +97,7 @@ func TestAPostIsDeclaredAsJSON(t *testing.T) {
 		}
 		saying(200, "application/json; charset=utf-8", `{"id":3,"status":"pending","queue":"nexis","new_in_a_later_version":1}`)(w, r)
 	})
-	if job, err := c.Retry(t.Context(), 3); err != nil || job != (client.Job{ID: 3, Status: "pending", Queue: "nexis"}) {
+	if job, err := c.Retry(t.Context(), 3); err != nil || job.ID != 3 || job.Status != "pending" || job.Queue != "nexis" {
 		t.Errorf("%+v, %v", job, err)
 	}
 }
@@ -136,7 +136,7 @@ func TestASubmittedJobLeavesToTheAPIWhatItDoesNotSay(t *testing.T) {
 		}
 		saying(201, "application/json", `{"id":7,"status":"pending"}`)(w, r)
 	})
-	if job, err := c.Submit(t.Context(), client.NewJob{SourcePath: "/a", DestinationPath: "/b", Mode: "copy"}); err != nil || job.ID != 7 {
+	if job, err := c.Submit(t.Context(), client.Order{SourcePath: "/a", DestinationPath: "/b", Mode: "copy"}); err != nil || job.ID != 7 {
 		t.Errorf("%+v, %v", job, err)
 	}
 }

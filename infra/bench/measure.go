@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ketter/ketter/infra/machine"
 	"github.com/ketter/ketter/infra/sample"
 )
 
@@ -145,7 +146,7 @@ func (b *bench) run(ctx context.Context, w way, p *place, source, to string) (ti
 	if err != nil || w.then == "" {
 		return took, output, err
 	}
-	if err := p.dropCaches("1"); err != nil {
+	if err := p.dropCaches(machine.Data); err != nil {
 		return took, "", err
 	}
 	b.warm(ctx, w)

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ketter/ketter/infra/machine"
 	"github.com/ketter/ketter/infra/sample"
 )
 
@@ -68,7 +69,7 @@ func (p *place) refusal() string {
 	if info, err := os.Stat(p.parent); err != nil || !info.IsDir() {
 		return "there is no folder for it; see --memory-dir and --disk-dir"
 	}
-	if p.name == "disk" && isMemory(p.parent) {
+	if p.name == "disk" && machine.IsMemory(p.parent) {
 		return "the folder is in memory; see --disk-dir"
 	}
 	if !p.latency {
@@ -122,7 +123,7 @@ func (p *place) title() string {
 }
 
 func (p *place) about(isRoot bool) string {
-	system, start := fileSystem(p.parent), ""
+	system, start := machine.FileSystem(p.parent), ""
 	switch {
 	case p.cold() && isRoot:
 		start = " Before each run all is synced and caches are dropped: every way reads a cold source."
@@ -146,10 +147,10 @@ func (p *place) settle(ctx context.Context, isRoot bool) error {
 	if !p.cold() {
 		return nil
 	}
-	if err := syncAll(ctx); err != nil || !isRoot {
+	if err := machine.Sync(ctx); err != nil || !isRoot {
 		return err
 	}
-	return p.dropCaches("3") // names and attributes too
+	return p.dropCaches(machine.DataAndNames) // names and attributes too
 }
 
 // flush has mounts write what they hold back (times of files), so that no way pays for the one before it.
@@ -157,25 +158,18 @@ func (p *place) flush(ctx context.Context) error {
 	if !p.latency {
 		return nil
 	}
-	return syncAll(ctx)
-}
-
-func syncAll(ctx context.Context) error {
-	if err := exec.CommandContext(ctx, "sync").Run(); err != nil {
-		return fmt.Errorf("sync: %w", err)
-	}
-	return nil
+	return machine.Sync(ctx)
 }
 
 // hasCache says whether what was written may be read from a cache. What is in memory is its own.
-func (p *place) hasCache() bool { return p.latency || !isMemory(p.parent) }
+func (p *place) hasCache() bool { return p.latency || !machine.IsMemory(p.parent) }
 
 // dropCaches is for root alone, and of the whole machine: Linux knows no other.
 func (p *place) dropCaches(what string) error {
 	if !p.hasCache() {
 		return nil
 	}
-	return os.WriteFile("/proc/sys/vm/drop_caches", []byte(what), 0)
+	return machine.DropCaches(what)
 }
 
 func (p *place) open(ctx context.Context) error {

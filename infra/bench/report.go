@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ketter/ketter/infra/machine"
 )
 
 // head is what the document says before any figure.
@@ -16,7 +18,7 @@ var head string
 
 type document struct {
 	quick    bool
-	machine  []fact
+	machine  []machine.Fact
 	ways     []way
 	sections []section
 }
@@ -40,7 +42,7 @@ func (d document) markdown() string {
 	}
 	b.WriteString("\n## The machine\n\n| | |\n|---|---|\n")
 	for _, f := range d.machine {
-		fmt.Fprintf(&b, "| %s | %s |\n", f.name, f.value)
+		fmt.Fprintf(&b, "| %s | %s |\n", f.Name, f.Value)
 	}
 	b.WriteString("\n## The ways\n\n`$1` is the source, `$2` the folder that receives it. Ketter's ways are named by strategy and verification.\n\n")
 	b.WriteString("| Way | Beyond copying | Command |\n|---|---|---|\n")

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"time"
 
+	"github.com/ketter/ketter/infra/machine"
 	"github.com/ketter/ketter/infra/sample"
 )
 
@@ -22,11 +22,9 @@ var head string
 
 type document struct {
 	Quick   bool
-	Machine []fact
+	Machine []machine.Fact
 	Tables  []table
 }
-
-type fact struct{ Name, Value string }
 
 type table struct {
 	Task task
@@ -140,28 +138,18 @@ func (d document) plain() any {
 	return map[string]any{"quick": d.Quick, "machine": machine, "tables": tables}
 }
 
-func describeMachine(ctx context.Context, ketter string) []fact {
-	facts := []fact{{"Date", time.Now().UTC().Format(time.DateOnly)}, {"Cores", fmt.Sprint(runtime.NumCPU())},
-		{"sshd", firstLine(ctx, "ssh", "-V")}}
-	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
-		facts = append(facts, fact{"Load at the start", strings.Join(strings.Fields(string(load))[:3], ", ")})
+func describeMachine(ctx context.Context, ketter string) []machine.Fact {
+	facts := []machine.Fact{
+		{Name: "Date", Value: time.Now().UTC().Format(time.DateOnly)}, {Name: "Cores", Value: fmt.Sprint(runtime.NumCPU())},
+		{Name: "sshd", Value: machine.FirstLine(ctx, "ssh", "-V")}, {Name: "Load at the start", Value: machine.Load()},
 	}
 	if ketter != "" {
-		facts = append(facts, fact{"ketter", firstLine(ctx, ketter, "--version")})
+		facts = append(facts, machine.Fact{Name: "ketter", Value: machine.FirstLine(ctx, ketter, "--version")})
 	}
 	for _, tool := range []string{"rsync", "tar", "rclone"} {
-		facts = append(facts, fact{tool, firstLine(ctx, tool, "--version")})
+		facts = append(facts, machine.Fact{Name: tool, Value: machine.FirstLine(ctx, tool, "--version")})
 	}
 	return facts
-}
-
-func firstLine(ctx context.Context, program string, arguments ...string) string {
-	said, err := exec.CommandContext(ctx, program, arguments...).CombinedOutput()
-	if err != nil {
-		return "not installed"
-	}
-	line, _, _ := strings.Cut(string(said), "\n")
-	return line
 }
 
 // cell is text for a table.

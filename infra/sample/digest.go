@@ -12,8 +12,21 @@ import (
 var seed = maphash.MakeSeed()
 
 // Digest sums up a tree: names, modes, sizes, times and contents of its files, and names and modes of its folders (whose times
-// not every tool keeps). Two digests of one process are equal when the trees are.
+// not every tool keeps). Two digests of one process are equal when the trees are. A file is a tree of its own.
 func Digest(dir string) (uint64, error) {
+	return sum(dir, aspect{attributes: true, contents: true})
+}
+
+// Contents is Digest for storages that keep neither modes nor times: names, sizes and contents.
+func Contents(dir string) (uint64, error) { return sum(dir, aspect{contents: true}) }
+
+// Outline is Digest without reading the files: it tells whether a tree was touched.
+func Outline(dir string) (uint64, error) { return sum(dir, aspect{attributes: true}) }
+
+// aspect is what of a tree counts.
+type aspect struct{ attributes, contents bool }
+
+func sum(dir string, counts aspect) (uint64, error) {
 	var h maphash.Hash
 	h.SetSeed(seed)
 	buffer := make([]byte, 1<<20)
@@ -29,11 +42,7 @@ func Digest(dir string) (uint64, error) {
 		if err != nil {
 			return err
 		}
-		if !info.Mode().IsRegular() {
-			_, err := fmt.Fprintf(&h, "%q %v\n", name, info.Mode())
-			return err
-		}
-		if _, err := fmt.Fprintf(&h, "%q %v %d %d\n", name, info.Mode(), info.Size(), info.ModTime().UnixNano()); err != nil {
+		if _, err := io.WriteString(&h, counts.line(name, info)); err != nil || !counts.contents || !info.Mode().IsRegular() {
 			return err
 		}
 		f, err := os.Open(path)
@@ -45,4 +54,15 @@ func Digest(dir string) (uint64, error) {
 		return err
 	})
 	return h.Sum64(), err
+}
+
+func (a aspect) line(name string, info fs.FileInfo) string {
+	mode, time := info.Mode(), info.ModTime().UnixNano()
+	if !a.attributes {
+		mode, time = mode.Type(), 0
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Sprintf("%q %v\n", name, mode)
+	}
+	return fmt.Sprintf("%q %v %d %d\n", name, mode, info.Size(), time)
 }

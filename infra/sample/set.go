@@ -1,8 +1,9 @@
-// Package sample makes the folders that benchmarks copy, and tells whether a copy is one. It never looks at time or who
+// Package sample makes the folders that benchmarks and labs copy, and tells whether a copy is one. It never looks at time or who
 // copied.
 package sample
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -20,6 +21,9 @@ type part struct {
 	files int
 	size  int64
 }
+
+// Of is a set of files of one size. Sets are joined by append.
+func Of(files int, size int64) Set { return Set{{files, size}} }
 
 const (
 	filesInFolder = 500
@@ -51,6 +55,21 @@ func Parse(text string) ([]Set, error) {
 		sets = append(sets, s)
 	}
 	return sets, nil
+}
+
+var sizePattern = regexp.MustCompile(`^(0|[1-9][0-9]{0,9})(B|KiB|MiB|GiB)$`)
+
+// ParseSize reads a number of bytes, as 4MiB.
+func ParseSize(text string) (int64, error) {
+	m := sizePattern.FindStringSubmatch(text)
+	if m == nil {
+		return 0, fmt.Errorf("a size is a whole number of B, KiB, MiB or GiB, as 4MiB, not %q", text)
+	}
+	n, _ := strconv.ParseInt(m[1], 10, 64)
+	if n > largestPart/unit(m[2]) {
+		return 0, fmt.Errorf("%q is more than %s", text, BytesText(largestPart))
+	}
+	return n * unit(m[2]), nil
 }
 
 func unit(name string) int64 {
@@ -102,8 +121,11 @@ func (s Set) Bytes() (n int64) {
 }
 
 // Make writes the set into dir. The times of its files are whole seconds: tar knows no others.
-func (s Set) Make(dir string) error {
-	w := writer{random: rand.NewChaCha8([32]byte{}), buffer: make([]byte, 1<<20), time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+func (s Set) Make(dir string) error { return s.MakeUntil(context.Background(), dir) }
+
+// MakeUntil is Make that stops when ctx ends, and leaves what there is by then.
+func (s Set) MakeUntil(ctx context.Context, dir string) error {
+	w := writer{ctx: ctx, random: rand.NewChaCha8([32]byte{}), buffer: make([]byte, 1<<20), time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	for i, p := range s {
 		folder := ""
 		for n := range p.files {
@@ -122,6 +144,7 @@ func (s Set) Make(dir string) error {
 }
 
 type writer struct {
+	ctx    context.Context
 	random *rand.ChaCha8
 	buffer []byte
 	time   time.Time
@@ -134,6 +157,9 @@ func (w *writer) write(path string, size int64) error {
 	}
 	defer f.Close()
 	for size > 0 {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
 		b := w.buffer[:min(size, int64(len(w.buffer)))]
 		if _, err := w.random.Read(b); err != nil {
 			return err

@@ -1,0 +1,76 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+
+	"github.com/ketter/ketter/engine/transfer"
+	"github.com/ketter/ketter/httpapi/client"
+	"github.com/ketter/ketter/infra/sample"
+)
+
+// runHistory runs a job of each kind and asks for the history by every filter.
+func (l *lab) runHistory(ctx context.Context) error {
+	m, err := l.make(ctx, dataset{"history", "src_history", sample.Of(20, 1<<10)})
+	if err != nil {
+		return err
+	}
+	for _, w := range slices.Concat(copies, moves) {
+		job, problem, err := l.once(ctx, m, w, l.destination, w.Strategy)
+		if err != nil {
+			return err
+		}
+		if problem == "" {
+			problem, err = l.inHistory(ctx, job.ID, url.Values{"mode": {string(w.Mode)}, "status": {"success"}, "strategy": {string(w.Strategy)}})
+		}
+		l.expect("history", fmt.Sprintf("GET /stats/jobs-history has a %s by mode, status and strategy, newest first, and nothing else", w), problem)
+		if err != nil {
+			return err
+		}
+	}
+	return errors.Join(l.limited(ctx), m.remove())
+}
+
+func (l *lab) limited(ctx context.Context) error {
+	jobs, err := l.api.History(ctx, url.Values{"limit": {"2"}})
+	problem := ""
+	if len(jobs) != 2 {
+		problem = fmt.Sprintf("there are %d", len(jobs))
+	}
+	l.expect("history", "limit=2 is answered with two jobs", problem)
+	return err
+}
+
+// inHistory looks that a job is among the latest that fit the filters, newest first and without others.
+func (l *lab) inHistory(ctx context.Context, id int64, filters url.Values) (problem string, err error) {
+	filters.Set("limit", "500")
+	jobs, err := l.api.History(ctx, filters)
+	if err != nil {
+		return "", err
+	}
+	if !slices.ContainsFunc(jobs, func(j client.Job) bool { return j.ID == id }) {
+		return fmt.Sprintf("job %d isn't in the history by %v", id, filters), nil
+	}
+	for i, j := range jobs {
+		if !fits(j, filters) || i > 0 && j.ID > jobs[i-1].ID {
+			return fmt.Sprintf("job %d has no place in the history by %v", j.ID, filters), nil
+		}
+	}
+	return "", nil
+}
+
+func fits(j client.Job, filters url.Values) bool {
+	strategy := transfer.Strategy("")
+	if j.Strategy != nil {
+		strategy = *j.Strategy
+	}
+	for name, value := range map[string]string{"mode": string(j.Mode), "status": string(j.Status), "strategy": string(strategy)} {
+		if filters.Has(name) && filters.Get(name) != value {
+			return false
+		}
+	}
+	return true
+}
