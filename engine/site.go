@@ -236,7 +236,7 @@ func (s *site) publishedHalfway(info endpoint.Info) (bool, error) {
 	case info.Type == endpoint.File: // one that can't be told from another's, no storage publishes in steps
 		return info.Size == 0 && info.Inode != 0, nil
 	}
-	empty, err := isEmpty(s.place.Dir, path.Base(s.spec.Source))
+	empty, err := tree.IsEmpty(s.place.Dir, path.Base(s.spec.Source))
 	return empty, failure.AtDestination("list", s.spec.FinalPath(), err)
 }
 
@@ -258,7 +258,7 @@ func (s *site) hollow(intent transfer.Intent, info endpoint.Info) bool {
 	if info.Type != endpoint.Folder || intent.Files == 0 {
 		return false
 	}
-	empty, err := isEmpty(s.place.Dir, path.Base(s.spec.Source))
+	empty, err := tree.IsEmpty(s.place.Dir, path.Base(s.spec.Source))
 	return empty || err != nil
 }
 
@@ -267,17 +267,6 @@ func (s *site) meantToRename() bool {
 	intent := s.spec.Intent
 	return intent != nil && intent.Method == transfer.Rename && s.source != nil &&
 		s.source.Info.Inode == intent.Inode && s.source.Info.Device == intent.Device
-}
-
-func isEmpty(in endpoint.Dir, name string) (bool, error) {
-	dir, err := in.OpenDir(name)
-	if err != nil {
-		return false, err
-	}
-	defer dir.Close()
-	empty := true
-	err = dir.List(func(endpoint.Entry) error { empty = false; return nil })
-	return empty, err
 }
 
 // notTakenAway refuses to begin afresh when an earlier run has published and the result is not there any more. A move may

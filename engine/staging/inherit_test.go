@@ -2,12 +2,14 @@ package staging
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/ketter/ketter/engine/endpoint"
+	"github.com/ketter/ketter/engine/manifest"
 )
 
 // bed is a destination with the stagings of runs.
@@ -133,4 +135,67 @@ func TestARenameThatComesToItsEndMeanwhileIsNoConflict(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	b.has("fenced/Day 1/1.wav", true)
+}
+
+// complete leaves the staging of a run that had built a tree of some files, and said so.
+func (b *bed) complete(name string, files int64) *Staging {
+	b.Helper()
+	s := b.create(name)
+	w, err := manifest.NewWriter(s.Manifest(), manifest.Begin{})
+	b.must(err)
+	for i := range files {
+		b.must(w.Add(manifest.Record{Path: fmt.Sprint("Day 1/", i), Type: endpoint.File, Size: 1}))
+	}
+	b.must(w.Add(manifest.Record{Path: "Day 1", Type: endpoint.Folder}))
+	_, err = w.End(endpoint.Info{})
+	b.must(err)
+	s.Close()
+	b.must(os.MkdirAll(filepath.Join(b.path, name, fencedName, "Day 1"), 0o755))
+	return s
+}
+
+// A run is fenced by a rename in two steps and publishes between them: an empty folder in its name holds nothing back.
+func TestARunThatPublishedWhileItWasFencedHasPublished(t *testing.T) {
+	t.Parallel()
+	for files, published := range map[int64]bool{2: true, 0: false} { // of an empty source what was fenced is empty
+		b := newBed(t)
+		b.complete("A", files)
+		seen, err := Look(b.parent, "A", "Day 1")
+		if err != nil || seen.Published() != published {
+			t.Errorf("%d files: published %v, %v", files, seen.Published(), err)
+		}
+		all, err := b.create("B").Inherit("A", "Day 1", true)
+		for _, i := range all {
+			i.Close()
+		}
+		if errors.Is(err, ErrPublished) != published || err != nil && !published {
+			t.Errorf("%d files: %v", files, err)
+		}
+	}
+}
+
+func TestWhatIsBeingRemovedCanNotBePublishedAnyMore(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.died("A", "1.wav")
+	b.must(os.MkdirAll(filepath.Join(b.path, "A", fencedName, "Day 1"), 0o755))
+	b.must(unsay(open(t, filepath.Join(b.path, "A"))))
+	b.has("A/data/Day 1", false)
+	b.write("A/data/Day 1/2.wav")
+	b.must(unsay(open(t, filepath.Join(b.path, "A"))))
+	b.has("A/data/Day 1", false)
+}
+
+// Where the storage has no hard links, an empty file takes the name of a file.
+func TestAnEmptyFileHoldsNoNameBack(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.must(os.MkdirAll(filepath.Join(b.path, "data"), 0o755))
+	b.must(os.WriteFile(filepath.Join(b.path, "data/A001.mov"), []byte("frames"), 0o600))
+	b.write("fenced/A001.mov")
+	data, fenced := open(t, filepath.Join(b.path, "data")), open(t, filepath.Join(b.path, "fenced"))
+	b.must(renameAgain(data, "A001.mov", fenced))
+	if content, err := os.ReadFile(filepath.Join(b.path, "fenced/A001.mov")); err != nil || string(content) != "frames" {
+		t.Errorf("%q, %v", content, err)
+	}
 }

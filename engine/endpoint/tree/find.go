@@ -122,3 +122,18 @@ func Local(path string) bool {
 		rest = after
 	}
 }
+
+// IsEmpty reports whether the folder called name has nothing in it.
+func IsEmpty(in endpoint.Dir, name string) (bool, error) {
+	dir, err := in.OpenDir(name)
+	if err != nil {
+		return false, err
+	}
+	defer dir.Close()
+	some := errors.New("it has something")
+	err = dir.List(func(endpoint.Entry) error { return some })
+	if errors.Is(err, some) {
+		return false, nil
+	}
+	return err == nil, err
+}
