@@ -52,6 +52,7 @@ down_here() {
 	fi
 	state=$(cd "$state" && pwd -P)
 	stop_ketter
+	refuse_anothers
 	stop_left_servers
 	[ -z "$wipe" ] || wipe_state
 }
@@ -67,6 +68,16 @@ stop_ketter() {
 		die "Ketter (pid $pid) does not end within 60 s: see $state/ketter.log, then try again or kill -9 $pid."
 	fi
 	rm -f "$state/ketter.pid"
+}
+
+# refuse_anothers ends the script where a `ketter up` runs on the state that dev_up.sh didn't start.
+refuse_anothers() {
+	local pid
+	pid=$(cat "$state/lock" 2>/dev/null || true)
+	[ -n "$pid" ] || return 0
+	case "$(command_of "$pid")" in
+	*ketter*' up'*) die "A ketter that dev_up.sh didn't start (pid $pid) runs on $state: stop it first (kill $pid), then try again. Nothing was touched." ;;
+	esac
 }
 
 # stop_left_servers ends a PostgreSQL that a killed ketter left alive.

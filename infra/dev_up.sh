@@ -18,6 +18,7 @@ set -euo pipefail
 
 listen=${KETTER_LISTEN:-127.0.0.1:8000}
 ADDRESS=$listen
+case $ADDRESS in *:0) die "Port 0 is none that anybody could find: choose one, as KETTER_LISTEN=127.0.0.1:8001." ;; esac
 case $ADDRESS in :* | 0.0.0.0:* | '[::]:'*) ADDRESS=127.0.0.1:${ADDRESS##*:} ;; esac
 state=${KETTER_STATE_DIR:-$ROOT/.ketter}
 data=$ROOT/dev_data
@@ -121,7 +122,7 @@ wait_ready() {
 		if [ $SECONDS -ge $deadline ]; then
 			cat "$answer" >&2
 			tail -n 20 "$log" >&2 || true
-			die "ketter up is not ready after 120 s; the lines above are the end of $log."
+			die "ketter up is not ready after 120 s, and still runs: infra/dev_down.sh stops it. The lines above are the end of $log."
 		fi
 		sleep 0.2
 	done

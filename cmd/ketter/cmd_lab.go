@@ -96,16 +96,19 @@ func (o *labRunOptions) run(cmd *cobra.Command) error {
 }
 
 func runLabs(cmd *cobra.Command, asked *client.Client, labs lab.Options, reportDir string) error {
+	if err := lab.PrepareReports(reportDir); err != nil { // hours before it is needed
+		return err
+	}
 	report, err := lab.Run(cmd.Context(), asked, labs)
 	if !report.Complete() {
 		return err
 	}
+	if r := report.Recommendation; r != nil {
+		fmt.Fprintf(cmd.OutOrStdout(), "%s\n\n%s\n", r.Why, r.Environment())
+	}
 	written, writeErr := report.Write(reportDir)
 	if err := errors.Join(err, writeErr); err != nil {
 		return err
-	}
-	if r := report.Recommendation; r != nil {
-		fmt.Fprintf(cmd.OutOrStdout(), "%s\n\n%s\n", r.Why, r.Environment())
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "The report is %s\n", printable(written))
 	if n := report.Failures(); n > 0 {

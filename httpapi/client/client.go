@@ -29,20 +29,24 @@ const (
 
 // Client asks one API.
 type Client struct {
-	base string
-	http http.Client
+	base  string
+	shown string // base without a password
+	http  http.Client
 }
 
 // New makes a client of the API at base, as http://127.0.0.1:8000.
 func New(base string) (*Client, error) {
 	u, err := url.Parse(base)
+	if err != nil { // which quotes it, password and all
+		u = &url.URL{Opaque: "that"}
+	}
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, &failure.Error{
-			Code: failure.InvalidRequest, Message: fmt.Sprintf("%q is not the address of an API", base),
+			Code: failure.InvalidRequest, Message: fmt.Sprintf("%q is not the address of an API", u.Redacted()),
 			Hint: "Write it as http://127.0.0.1:8000.",
 		}
 	}
-	return &Client{base: strings.TrimRight(base, "/"), http: http.Client{
+	return &Client{base: strings.TrimRight(base, "/"), shown: strings.TrimRight(u.Redacted(), "/"), http: http.Client{
 		Timeout: deadline,
 		// Ketter never redirects these; who does is somebody else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -132,16 +136,16 @@ func (c *Client) decode(response *http.Response, received []byte, answer any) er
 		}
 	}
 	if mediaType != "application/json" || json.Unmarshal(received, answer) != nil {
-		return c.failed(fmt.Sprintf("%s does not answer as Ketter does (%s)", c.base, response.Status), nil)
+		return c.failed(fmt.Sprintf("%s does not answer as Ketter does (%s)", c.shown, response.Status), nil)
 	}
 	return nil
 }
 
 func (c *Client) unreachable(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil { // the caller gave up
-		return fmt.Errorf("asking %s: %w", c.base, ctx.Err())
+		return fmt.Errorf("asking %s: %w", c.shown, ctx.Err())
 	}
-	return c.failed(fmt.Sprintf("%s %s: %v", c.base, what, err), err)
+	return c.failed(fmt.Sprintf("%s %s: %v", c.shown, what, err), err)
 }
 
 func (c *Client) failed(sentence string, err error) error {

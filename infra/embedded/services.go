@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -36,7 +37,7 @@ func WriteServices(stateDir string, services Services) (remove func(), err error
 
 // ReadServices returns what the `ketter up` that runs on stateDir has left word of; found is false when none runs.
 func ReadServices(stateDir string) (services Services, found bool, err error) {
-	content, err := os.ReadFile(servicesPath(stateDir))
+	content, err := readOwn(stateDir, servicesPath(stateDir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Services{}, false, nil
 	}
@@ -50,6 +51,32 @@ func ReadServices(stateDir string) (services Services, found bool, err error) {
 		return Services{}, false, nil
 	}
 	return services, true, nil
+}
+
+// readOwn reads a file that nobody but this user can have put there: it names databases and folders to be used.
+func readOwn(dir, path string) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	for _, own := range []struct {
+		stat func(*unix.Stat_t) error
+		mode uint32 // that nobody else may have
+	}{
+		{func(s *unix.Stat_t) error { return unix.Stat(dir, s) }, 0o022},
+		{func(s *unix.Stat_t) error { return unix.Fstat(int(file.Fd()), s) }, 0o077},
+	} {
+		var stat unix.Stat_t
+		if err := own.stat(&stat); err != nil {
+			return nil, err
+		}
+		if int(stat.Uid) != os.Geteuid() || uint32(stat.Mode)&own.mode != 0 {
+			return nil, fmt.Errorf("%s is not this user's alone: run this as the user that runs ketter, or set DB_URL", dir)
+		}
+	}
+	const most = 1 << 20
+	return io.ReadAll(io.LimitReader(file, most))
 }
 
 func servicesPath(stateDir string) string { return filepath.Join(stateDir, "services.json") }

@@ -34,6 +34,9 @@ func (l *lab) calibrate(ctx context.Context, store string) error {
 	if store == "" {
 		return nil
 	}
+	if n := l.report.Failures(); n > 0 {
+		return refusal("Nothing was stored in portal %s: %d copies were not what they should be, so the figures mean nothing.", store, n)
+	}
 	if err := l.store(ctx, store); err != nil {
 		return err
 	}

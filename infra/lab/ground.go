@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -146,11 +147,25 @@ func removeAll(dir string) (err error) {
 // end removes all that was made, and says of an interruption whether anything is left.
 func (l *lab) end(ctx context.Context, err error) error {
 	left := l.close(ctx)
-	if left == nil && ctx.Err() != nil {
-		return &failure.Error{Code: failure.Cancelled, Message: "The labs were interrupted", Err: err,
-			Hint: "Their jobs have ended and what they made is removed, unless --keep was given. Run them again."}
+	if ctx.Err() == nil && left == nil {
+		return err
 	}
-	return errors.Join(left, err)
+	f := &failure.Error{Code: failure.CodeOf(err), Message: "The labs ended early", Err: errors.Join(err, left), Hint: "What they made is removed, unless --keep was given."}
+	if ctx.Err() != nil {
+		f.Code, f.Message = failure.Cancelled, "The labs were interrupted"
+	}
+	if why := failure.From(err); why != nil && why.Code != failure.Cancelled {
+		f.Message += ": " + why.Sentence()
+	}
+	if left != nil {
+		f.Code = cmp.Or(f.Code, failure.CodeOf(left))
+		f.Hint = fmt.Sprintf("Not all that they made could be removed (%v). See that no job of theirs runs, then remove %s and %s by hand", left, l.source, l.destination)
+		if l.portal != "" {
+			f.Hint += ", and `ketter portals rm " + l.portal + "`"
+		}
+		f.Hint += "."
+	}
+	return f
 }
 
 // close removes all that was made, whether or not ctx has ended, unless it is to be kept.

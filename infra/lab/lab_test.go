@@ -163,12 +163,26 @@ func TestAFailureIsInTheReport(t *testing.T) {
 func TestAReportIsNeverReplaced(t *testing.T) {
 	t.Parallel()
 	dir, r := filepath.Join(t.TempDir(), "docs", "labs"), Report{Host: "../lab:1 ", Started: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)}
-	name, err := r.Write(dir)
-	if err != nil || name != filepath.Join(dir, "20260504T120000Z-lab_1.md") {
-		t.Errorf("%s, %v", name, err)
+	if err := PrepareReports(dir); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := r.Write(dir); !errors.Is(err, os.ErrExist) {
-		t.Errorf("%v", err)
+	for _, want := range []string{"20260504T120000Z-lab_1.md", "20260504T120000Z-lab_1-2.md", "20260504T120000Z-lab_1-3.md"} {
+		if name, err := r.Write(dir); err != nil || name != filepath.Join(dir, want) {
+			t.Errorf("%s, %v", name, err)
+		}
+	}
+}
+
+func TestAFolderThatTakesNoReportIsToldBeforeAnythingIsMeasured(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"", filepath.Join(file, "labs")} {
+		if err := PrepareReports(dir); failure.CodeOf(err) != failure.InvalidRequest || failure.From(err).Advice() == "" {
+			t.Errorf("%q: %v", dir, err)
+		}
 	}
 }
 

@@ -62,6 +62,7 @@ func ParseSweep(text string) (s Sweep, err error) {
 const (
 	mostFiles  = 1_000_000
 	mostRounds = 100
+	mostBytes  = 1 << 50 // of a data set
 )
 
 // Check refuses what makes no sense, and what there is no room for.
@@ -76,6 +77,8 @@ func (o *Options) Check() error {
 		return refusal("Rounds are %d; they must be from 1 to %d.", o.Rounds, mostRounds)
 	case o.SmallFiles < 1 || o.SmallFiles > mostFiles:
 		return refusal("Small files are %d; they must be from 1 to %d.", o.SmallFiles, mostFiles)
+	case float64(o.SmallFiles)*float64(o.SmallSize) > mostBytes:
+		return refusal("%d files of %s are more than %s.", o.SmallFiles, sample.BytesText(o.SmallSize), sample.BytesText(mostBytes))
 	case o.JobTimeout <= 0:
 		return refusal("The time that a job may take must be more than nothing.")
 	case o.Source.Here == "":

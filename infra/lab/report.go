@@ -5,12 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/infra/machine"
 )
 
@@ -87,18 +91,39 @@ func (r Report) Failures() (n int) {
 
 var foreign = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 
-// Write writes the document and the same as JSON into a folder, which is made, and returns the document's path. What is there
-// under these names is never replaced.
+// PrepareReports makes the folder for reports, and finds out whether it can be written to.
+func PrepareReports(dir string) error {
+	err := os.MkdirAll(dir, 0o755)
+	if err == nil {
+		err = unix.Access(dir, unix.W_OK)
+	}
+	if err == nil {
+		return nil
+	}
+	return &failure.Error{Code: failure.InvalidRequest, Message: fmt.Sprintf("No report can be written to %q: %v", dir, err), Err: err,
+		Hint: "Choose a folder that can be written to: --report-dir FOLDER"}
+}
+
+// Write writes the document and the same as JSON into a folder, and returns the document's path. What is there is never
+// replaced: a name that is taken gets a number.
 func (r Report) Write(dir string) (string, error) {
+	const most = 100
 	name := filepath.Join(dir, r.Started.Format("20060102T150405Z")+"-"+strings.Trim(foreign.ReplaceAllString(r.Host, "_"), "_"))
 	list, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	free := name
+	for i := 2; i <= most; i++ {
+		if err = create(free+".md", []byte(r.Markdown())); !errors.Is(err, fs.ErrExist) {
+			break
+		}
+		free = fmt.Sprintf("%s-%d", name, i)
+	}
+	if err != nil {
 		return "", err
 	}
-	return name + ".md", errors.Join(create(name+".md", []byte(r.Markdown())), create(name+".json", append(list, '\n')))
+	return free + ".md", create(free+".json", append(list, '\n'))
 }
 
 func create(path string, content []byte) error {
