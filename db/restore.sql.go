@@ -10,8 +10,11 @@ import (
 )
 
 const skipIDs = `-- name: SkipIDs :one
-SELECT setval(pg_get_serial_sequence('jobs', 'id'), nextval(pg_get_serial_sequence('jobs', 'id')) + $1::bigint)::bigint AS jobs,
-       setval(pg_get_serial_sequence('portals', 'id'), nextval(pg_get_serial_sequence('portals', 'id')) + $1::bigint)::bigint AS portals
+SELECT setval(pg_get_serial_sequence('jobs', 'id'), CASE WHEN job < clock THEN clock ELSE job + $1::bigint END)::bigint AS jobs,
+       setval(pg_get_serial_sequence('portals', 'id'), CASE WHEN portal < clock THEN clock ELSE portal + $1::bigint END)::bigint AS portals
+FROM (SELECT nextval(pg_get_serial_sequence('jobs', 'id')) AS job,
+             nextval(pg_get_serial_sequence('portals', 'id')) AS portal,
+             (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS clock) AS next
 `
 
 type SkipIDsRow struct {
@@ -19,7 +22,8 @@ type SkipIDsRow struct {
 	Portals int64
 }
 
-// SkipIDs leaves a gap in the numbers that new jobs and portals get, and returns those that are the last to be left out.
+// SkipIDs puts the numbers that new jobs and portals get past the milliseconds since 1970, or past a gap where they are there
+// already, and returns those that are the last to be left out.
 func (q *Queries) SkipIDs(ctx context.Context, gap int64) (SkipIDsRow, error) {
 	row := q.db.QueryRow(ctx, skipIDs, gap)
 	var i SkipIDsRow

@@ -16,8 +16,8 @@ func newMigrateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "migrate",
 		Short: "Make, update or revert the database's schema",
-		Long: "Runs River's migrations and Ketter's own, under one lock, on the database that DB_URL names, else that of the `ketter up` " +
-			"that runs on KETTER_STATE_DIR.",
+		Long: "Runs River's migrations and Ketter's own, under one lock, on the database that DB_URL names. Where that isn't set, up and status " +
+			"take that of the `ketter up` that runs on KETTER_STATE_DIR; down and restored take none that isn't named.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -33,7 +33,7 @@ func newMigrateCommand() *cobra.Command {
 					Hint: "Make a backup (pg_dump), then say --delete-data.",
 				}
 			}
-			return withStore(cmd.Context(), func(ctx context.Context, store *db.Store, url string) error {
+			return withNamedStore(cmd, func(ctx context.Context, store *db.Store, url string) error {
 				if err := riverjobs.MigrateDown(ctx, store, url); err != nil {
 					return err
 				}
@@ -65,7 +65,8 @@ func newMigrateCommand() *cobra.Command {
 	return cmd
 }
 
-func withStore(ctx context.Context, fn func(ctx context.Context, store *db.Store, url string) error) error {
+// withStore works on the database that DB_URL names, else on that of the `ketter up` that runs on the state directory.
+func withStore(ctx context.Context, work storeWork) error {
 	c, err := loadConfig()
 	if err != nil {
 		return err
@@ -76,12 +77,36 @@ func withStore(ctx context.Context, fn func(ctx context.Context, store *db.Store
 	if err := requireDatabase(c); err != nil {
 		return err
 	}
-	store, err := db.Open(ctx, c.DBURL, 4)
+	return work.on(ctx, c.DBURL)
+}
+
+// withNamedStore is for what must not befall a database by mistake: it works on none that DB_URL doesn't name, and says on which.
+func withNamedStore(cmd *cobra.Command, work storeWork) error {
+	c, err := loadConfig()
+	if err != nil {
+		return err
+	}
+	if c.DBURL == "" {
+		return &failure.Error{
+			Code: failure.InvalidRequest, Message: "DB_URL is not set: this works on no database that isn't named, not even that of a running `ketter up`",
+			Hint: "Set DB_URL=postgres://user:password@host:5432/database, that of the database which is meant; nothing was changed.",
+		}
+	}
+	return storeWork(func(ctx context.Context, store *db.Store, url string) error {
+		fmt.Fprintf(cmd.OutOrStdout(), "Database: %s\n", store.Place())
+		return work(ctx, store, url)
+	}).on(cmd.Context(), c.DBURL)
+}
+
+type storeWork func(ctx context.Context, store *db.Store, url string) error
+
+func (work storeWork) on(ctx context.Context, url string) error {
+	store, err := db.Open(ctx, url, 4)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	return fn(ctx, store, c.DBURL)
+	return work(ctx, store, url)
 }
 
 func printStatus(ctx context.Context, out io.Writer, store *db.Store) error {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/transfer"
-	"github.com/ketter/ketter/infra/testdb"
 )
 
 // ketter runs a command line as a person would type it.
@@ -110,13 +109,5 @@ func TestTheBarFitsItsTerminal(t *testing.T) {
 		if len(line) > columns {
 			t.Errorf("%d columns: %q", columns, line)
 		}
-	}
-}
-
-func TestWhatWasNeverMigratedIsNoRestoredDatabase(t *testing.T) {
-	_, url := testdb.Empty(t)
-	t.Setenv("DB_URL", url)
-	if _, errOut, status := ketter(t, "migrate", "restored"); status == 0 || !strings.Contains(errOut, "ketter migrate up") {
-		t.Errorf("status %d\n%s", status, errOut)
 	}
 }
