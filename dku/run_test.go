@@ -87,6 +87,17 @@ func TestAnInterruptedRunBeginsNothingMoreButClearsAway(t *testing.T) {
 	}
 }
 
+func TestTwoChecksWithOneKeyAreBothRun(t *testing.T) {
+	t.Parallel()
+	ran := 0
+	twice := Check{ID: "a.a", Subject: "/mnt", Deadline: time.Minute, Run: saying(ok(""))}
+	Run(t.Context(), []Check{twice, twice, {ID: "a.b", Deadline: time.Minute, Needs: []string{"a.a /mnt"}, Run: saying(ok(""))}},
+		NewRedactor(nil), func([]Finding) { ran++ })
+	if ran != 3 {
+		t.Errorf("%d of 3 ran", ran)
+	}
+}
+
 func TestFindingsAreToldOneCheckAtATime(t *testing.T) {
 	t.Parallel()
 	var checks []Check
