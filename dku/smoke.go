@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -16,6 +15,7 @@ import (
 
 const (
 	prepare    = "smoke.prepare"
+	preparing  = 4 * time.Second
 	pollJob    = 50 * time.Millisecond
 	urgent     = 1 // the priority that goes first
 	endingTime = 3 * time.Second
@@ -25,9 +25,10 @@ const (
 type smoke struct {
 	probe *Probe
 
-	mu     sync.Mutex
-	folder string  // empty until prepare has made it
-	posted []int64 // jobs that have not been seen to end
+	mu      sync.Mutex
+	folders []string      // all that prepare has begun to make; the jobs use the last
+	made    chan struct{} // closed when nothing makes the last any more
+	posted  []int64       // jobs that have not been seen to end
 }
 
 func newSmoke(p *Probe) *smoke { return &smoke{probe: p} }
@@ -49,11 +50,11 @@ var trials = []trial{
 }
 
 func (p *Probe) smokeChecks() []Check {
-	first := Check{ID: prepare, Deadline: quick, Needs: []string{readyz}, After: []string{workersAlive}, Run: one(p.smoke.prepare)}
+	first := Check{ID: prepare, Deadline: preparing, Needs: []string{readyz}, After: []string{workersAlive}, Run: one(p.smoke.prepare)}
 	for _, root := range p.target.Roots {
 		first.After = append(first.After, key(writable, root))
 	}
-	last := Check{ID: "smoke.cleanup", Deadline: endingTime + quick, Always: true, Run: one(p.smoke.cleanUp)}
+	last := Check{ID: "smoke.cleanup", Deadline: endingTime + patient, Always: true, Run: one(p.smoke.cleanUp)}
 	checks := []Check{first}
 	for _, t := range trials {
 		checks = append(checks, Check{ID: t.id, Deadline: network, Needs: []string{prepare},
@@ -64,7 +65,7 @@ func (p *Probe) smokeChecks() []Check {
 }
 
 // prepare makes what the jobs transfer. That workers are not known, as with Redis down, is no reason not to; that there are none is.
-func (s *smoke) prepare(context.Context) Finding {
+func (s *smoke) prepare(ctx context.Context) Finding {
 	if workers, known := s.probe.workersSeen(); known && len(workers) == 0 {
 		return fail("Not run, because there is no worker.", startWorker)
 	}
@@ -74,14 +75,17 @@ func (s *smoke) prepare(context.Context) Finding {
 	var errs []error
 	for _, root := range s.probe.writableRoots() {
 		folder := filepath.Join(root, scratchName())
-		s.mu.Lock()
-		s.folder = folder // before it is made: what is half made is removed too
-		s.mu.Unlock()
-		err := makeTrees(folder)
-		if err == nil {
+		err := s.fill(ctx, folder)
+		switch {
+		case err == nil:
 			return ok("Made what the jobs transfer, in "+folder+".").with(float64(len(smokeTree)), "files")
+		case interrupted(ctx):
+			return notDone()
+		case ctx.Err() != nil:
+			return fail(fmt.Sprintf("Not run, because what the jobs transfer was not made within %s, in %s.", preparing, folder),
+				"The storage is slow, busy or gone: see the findings on it. --no-smoke leaves the jobs out.")
 		}
-		errs = append(errs, err, os.RemoveAll(folder))
+		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fail("Not run, because what the jobs transfer could not be made: "+err.Error(), "See the findings on storage.")
@@ -89,29 +93,31 @@ func (s *smoke) prepare(context.Context) Finding {
 	return fail("Not run, because no allowed root can be written to.", "See the findings on storage.")
 }
 
-func makeTrees(folder string) error {
-	if err := os.Mkdir(folder, 0o755); err != nil {
-		return err
-	}
-	if err := os.Chmod(folder, 0o777); err != nil { // the worker may be another user
-		return err
-	}
-	for _, t := range trials {
-		if err := makeTree(filepath.Join(folder, "from", t.tree)); err != nil {
-			return err
-		}
-	}
-	if err := makeTree(filepath.Join(folder, "to", "exists")); err != nil {
-		return err
-	}
-	return errors.Join(os.Chmod(filepath.Join(folder, "from"), 0o777), os.Chmod(filepath.Join(folder, "to"), 0o777))
+// fill notes the folder before it makes it: what is half made is removed too, by cleanUp.
+func (s *smoke) fill(ctx context.Context, folder string) error {
+	made := make(chan struct{})
+	s.mu.Lock()
+	s.folders, s.made = append(s.folders, folder), made
+	s.mu.Unlock()
+	_, err := within(ctx, func() (struct{}, error) {
+		defer close(made)
+		return struct{}{}, makeTrees(ctx, folder)
+	})
+	return err
+}
+
+// path is one below the folder of the jobs.
+func (s *smoke) path(names ...string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return filepath.Join(append([]string{s.folders[len(s.folders)-1]}, names...)...)
 }
 
 func (s *smoke) try(ctx context.Context, t trial) Finding {
 	job, err := s.run(ctx, t)
 	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		return warn("NOT DONE: the DKU was interrupted.", "Run it again.")
+	case interrupted(ctx):
+		return notDone()
 	case ctx.Err() != nil:
 		return s.late(job)
 	case err != nil:
@@ -167,7 +173,7 @@ func (s *smoke) late(job client.Job) Finding {
 // run posts the job and waits until it has ended.
 func (s *smoke) run(ctx context.Context, t trial) (client.Job, error) {
 	job, err := s.probe.api.Submit(ctx, client.Order{
-		SourcePath: filepath.Join(s.folder, "from", t.tree), DestinationPath: filepath.Join(s.folder, "to"),
+		SourcePath: s.path("from", t.tree), DestinationPath: s.path("to"),
 		Mode: t.mode, Strategy: t.strategy, Queue: s.queue(), Priority: urgent,
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package dku
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -20,29 +21,39 @@ func (s *smoke) note(id int64, ended bool) {
 	}
 }
 
-// cleanUp cancels jobs that have not ended, then removes the folder. It runs whatever has happened.
+// cleanUp cancels jobs that have not ended, then removes the folders. It runs whatever has happened.
 func (s *smoke) cleanUp(ctx context.Context) Finding {
 	s.mu.Lock()
-	folder, posted := s.folder, slices.Clone(s.posted)
+	folders, made, posted := slices.Clone(s.folders), s.made, slices.Clone(s.posted)
 	s.mu.Unlock()
-	if folder == "" {
+	if len(folders) == 0 {
 		return ok("Nothing was made, nothing is left.")
 	}
 	running := s.cancelAll(ctx, posted)
-	left, err := leftovers(folder)
-	if removing := os.RemoveAll(folder); removing != nil {
-		err = removing
-	}
+	left, err := within(ctx, func() ([]string, error) { return removeMade(folders, made) })
+	names := strings.Join(folders, ", ")
 	switch {
+	case ctx.Err() != nil:
+		return fail("Not all could be removed in time: "+names, "When the storage answers again, remove what is left by hand: "+names)
 	case err != nil:
-		return fail("Not all could be removed: "+err.Error(), "Remove it by hand: "+folder)
+		return fail("Not all could be removed: "+err.Error(), "Remove it by hand: "+names)
 	case len(running) > 0:
-		return fail(fmt.Sprintf("%s removed, but these jobs would not be cancelled: %s.", folder, strings.Join(running, "; ")),
+		return fail(fmt.Sprintf("%s removed, but these jobs would not be cancelled: %s.", names, strings.Join(running, "; ")),
 			"Cancel them: `ketter jobs cancel ID`. They fail for want of their source.")
 	case len(left) > 0 && len(posted) == 0:
 		return warn("Removed, but jobs that had ended had left something: "+strings.Join(left, ", "), "Report this: a job leaves no staging folder.")
 	}
 	return ok("All that was made is removed; the jobs stay in the history.")
+}
+
+// removeMade waits for who still makes the folders, so that nothing comes back. It returns what jobs had left in them.
+func removeMade(folders []string, made <-chan struct{}) (left []string, err error) {
+	<-made
+	left, err = leftovers(folders)
+	for _, folder := range folders {
+		err = errors.Join(err, os.RemoveAll(folder))
+	}
+	return left, err
 }
 
 // cancelAll returns what became of jobs that did not end.
