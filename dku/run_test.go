@@ -3,11 +3,14 @@ package dku
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ketter/ketter/engine/endpoint"
 )
 
 // runAll runs checks and returns their findings by id.
@@ -146,5 +149,29 @@ func TestEveryCheckWaitsForChecksThatThereAre(t *testing.T) {
 				t.Errorf("%s waits for %s, which is not there", name, before)
 			}
 		}
+	}
+}
+
+func TestTheFolderOfACheckThatHangsIsNamed(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	p := NewProbe(t.Context(), Target{API: "http://127.0.0.1:1"})
+	defer p.Close()
+	begun, release, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- p.scratch.in(root, func(endpoint.Dir) error { close(begun); <-release; return nil })
+	}()
+	<-begun
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if f := p.scratch.removed(ctx); f.Verdict != Fail || !strings.Contains(f.Advice, filepath.Join(root, ScratchPrefix)) {
+		t.Errorf("%+v", f)
+	}
+	close(release)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if f := p.scratch.removed(t.Context()); f.Verdict != OK {
+		t.Errorf("%+v", f)
 	}
 }

@@ -66,7 +66,7 @@ func (p *Probe) smokeChecks() []Check {
 
 // prepare makes what the jobs transfer. That workers are not known, as with Redis down, is no reason not to; that there are none is.
 func (s *smoke) prepare(ctx context.Context) Finding {
-	if workers, known := s.probe.workersSeen(); known && len(workers) == 0 {
+	if workers, asked := s.probe.workersSeen(); !asked.IsZero() && len(workers) == 0 {
 		return fail("Not run, because there is no worker.", startWorker)
 	}
 	if len(s.probe.target.Roots) == 0 {
