@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/transfer"
 	"github.com/ketter/ketter/httpapi/client"
+	"github.com/ketter/ketter/infra/broker"
 )
 
 const (
@@ -26,9 +29,10 @@ type smoke struct {
 	probe *Probe
 
 	mu      sync.Mutex
-	folders []string      // all that prepare has begun to make; the jobs use the last
-	made    chan struct{} // closed when nothing makes the last any more
-	posted  []int64       // jobs that have not been seen to end
+	folders []string       // all that prepare has begun to make; the jobs use the last
+	made    chan struct{}  // closed when nothing makes the last any more
+	posted  []int64        // jobs that have not been seen to end
+	unheard []client.Order // of jobs whose answer has not come
 }
 
 func newSmoke(p *Probe) *smoke { return &smoke{probe: p} }
@@ -114,7 +118,11 @@ func (s *smoke) path(names ...string) string {
 }
 
 func (s *smoke) try(ctx context.Context, t trial) Finding {
-	job, err := s.run(ctx, t)
+	queue, served := s.queue()
+	if !served {
+		return elsewhere()
+	}
+	job, err := s.run(ctx, t, queue)
 	switch {
 	case interrupted(ctx):
 		return notDone()
@@ -171,15 +179,14 @@ func (s *smoke) late(job client.Job) Finding {
 }
 
 // run posts the job and waits until it has ended.
-func (s *smoke) run(ctx context.Context, t trial) (client.Job, error) {
-	job, err := s.probe.api.Submit(ctx, client.Order{
+func (s *smoke) run(ctx context.Context, t trial, queue string) (client.Job, error) {
+	job, err := s.submit(ctx, client.Order{
 		SourcePath: s.path("from", t.tree), DestinationPath: s.path("to"),
-		Mode: t.mode, Strategy: t.strategy, Queue: s.queue(), Priority: urgent,
+		Mode: t.mode, Strategy: t.strategy, Queue: queue, Priority: urgent, IdempotencyKey: scratchName(),
 	})
 	if err != nil {
 		return job, err
 	}
-	s.note(job.ID, false)
 	job, err = s.await(ctx, job)
 	s.note(job.ID, job.Status.Final())
 	return job, err
@@ -204,16 +211,36 @@ func (s *smoke) await(ctx context.Context, job client.Job) (client.Job, error) {
 	return job, nil
 }
 
-// queue is one that a worker serves, as far as that is known.
-func (s *smoke) queue() string {
-	workers, _ := s.probe.workersSeen()
+// queue is one whose worker sees this host's storages, as far as that is known: a worker's of this host, else one of the
+// environment's that a worker serves. Where the workers are not known, it is the environment's first; empty leaves it to the API.
+func (s *smoke) queue() (queue string, served bool) {
+	workers, asked := s.probe.workersSeen()
+	if asked.IsZero() {
+		return firstOf(s.probe.target.Queues), true
+	}
+	host, _ := os.Hostname() // an empty one is no worker's
 	for _, w := range workers {
-		if len(w.Queues) > 0 {
-			return w.Queues[0]
+		if w.Host == host && host != "" && len(w.Queues) > 0 {
+			return w.Queues[0], true
 		}
 	}
-	if len(s.probe.target.Queues) > 0 {
-		return s.probe.target.Queues[0]
+	for _, queue := range s.probe.target.Queues {
+		if slices.ContainsFunc(workers, func(w broker.Worker) bool { return slices.Contains(w.Queues, queue) }) {
+			return queue, true
+		}
 	}
-	return ""
+	return "", false
+}
+
+func firstOf(queues []string) string {
+	if len(queues) == 0 {
+		return ""
+	}
+	return queues[0]
+}
+
+// elsewhere is the finding of a job that nobody could run who sees what this host does.
+func elsewhere() Finding {
+	return warn("NOT DONE: no worker of this host serves jobs, nor one elsewhere a queue of KETTER_QUEUES.",
+		"Run the DKU on a worker's host, or set KETTER_QUEUES to a queue whose workers see the same storages.")
 }
