@@ -133,18 +133,22 @@ func (s *smoke) try(ctx context.Context, t trial) Finding {
 	case t.fails != "":
 		return t.refused(job, s.checkUntouched())
 	}
-	return s.arrived(t, job)
+	return s.arrived(ctx, t, job)
 }
 
 // arrived judges a job that must succeed.
-func (s *smoke) arrived(t trial, job client.Job) Finding {
+func (s *smoke) arrived(ctx context.Context, t trial, job client.Job) Finding {
 	switch {
 	case job.Status != transfer.Success:
 		return fail(fmt.Sprintf("FAILED: job %d is %s: %s", job.ID, job.Status, said(job)), hint(job))
 	case job.Strategy == nil || *job.Strategy != t.strategy:
 		return fail(fmt.Sprintf("FAILED: job %d was told to be %s and was not.", job.ID, t.strategy), "See GET /jobs/"+fmt.Sprint(job.ID)+"/detail.")
 	}
-	if err := s.compare(t); err != nil {
+	err := s.compare(ctx, t)
+	switch {
+	case err != nil && interrupted(ctx):
+		return notDone()
+	case err != nil:
 		return fail(fmt.Sprintf("FAILED: job %d says success, but %v.", job.ID, err),
 			"Do the worker and this host see the same storage? If so, stop transferring to it, and report this.")
 	}

@@ -36,6 +36,43 @@ func TestTheComparisonFindsWhatDiffers(t *testing.T) {
 	}
 }
 
+func TestTheComparisonPassesOverWhatSystemsAdd(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "tree")
+	err := errors.Join(makeTree(t.Context(), folder), os.WriteFile(filepath.Join(folder, "._take 01.wav"), nil, 0o644),
+		os.Mkdir(filepath.Join(folder, "@eaDir"), 0o755), os.WriteFile(filepath.Join(folder, "@eaDir", "index"), nil, 0o644), sameTree(folder))
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASourceThatIsSeenForAWhileAfterItsMoveIsGone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		source := filepath.Join(t.TempDir(), "source")
+		if err := os.Mkdir(source, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(3*time.Second, func() { _ = os.Remove(source) })
+		ctx, cancel := context.WithTimeout(t.Context(), network)
+		defer cancel()
+		if err := gone(ctx, source); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestASourceThatStaysIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), network)
+		defer cancel()
+		if gone(ctx, t.TempDir()) == nil {
+			t.Error("it is there")
+		}
+	})
+}
+
 // A folder that is still being made when the others are removed would come back and stay.
 func TestTheCleanUpWaitsForWhoStillMakesTheFolder(t *testing.T) {
 	t.Parallel()

@@ -11,6 +11,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/ketter/ketter/engine/transfer"
 )
 
 // smokeTree is what each job of the smoke test transfers: paths and contents, with names and sizes that make trouble elsewhere.
@@ -80,8 +83,13 @@ func makeFolder(ctx context.Context, path string) error {
 func sameTree(folder string) error {
 	seen := 0
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		switch {
+		case err != nil:
 			return err
+		case entry.IsDir() && foreign(entry.Name()):
+			return fs.SkipDir
+		case entry.IsDir() || foreign(entry.Name()):
+			return nil
 		}
 		seen++
 		return sameFile(folder, path)
@@ -91,6 +99,9 @@ func sameTree(folder string) error {
 	}
 	return err
 }
+
+// foreign are names that systems add by themselves: macOS on shares, and Synology's.
+func foreign(name string) bool { return strings.HasPrefix(name, "._") || name == "@eaDir" }
 
 func sameFile(folder, path string) error {
 	name, err := filepath.Rel(folder, path)
@@ -109,18 +120,31 @@ func sameFile(folder, path string) error {
 }
 
 // compare proves what a job has done, by content.
-func (s *smoke) compare(t trial) error {
+func (s *smoke) compare(ctx context.Context, t trial) error {
 	source := s.path("from", t.tree)
 	if err := sameTree(s.path("to", t.tree)); err != nil {
 		return err
 	}
-	if t.mode != "move" {
+	if t.mode != transfer.Move {
 		return sameTree(source)
 	}
-	if _, err := os.Lstat(source); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the source of the move is still there: %s", source)
+	return gone(ctx, source)
+}
+
+// gone looks again until ctx ends: over NFS and SMB this host may see for seconds what the worker's has removed.
+func gone(ctx context.Context, path string) error {
+	ticker := time.NewTicker(pollJob)
+	defer ticker.Stop()
+	for {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the source of the move is still there: %s", path)
+		case <-ticker.C:
+		}
 	}
-	return nil
 }
 
 // checkUntouched proves that a refused job has altered neither side.
@@ -136,7 +160,7 @@ func leftovers(folders []string) (names []string, err error) {
 			err = errors.Join(err, unread)
 		}
 		for _, entry := range entries {
-			if strings.HasPrefix(entry.Name(), ".") {
+			if strings.HasPrefix(entry.Name(), ".") && !foreign(entry.Name()) {
 				names = append(names, entry.Name())
 			}
 		}
