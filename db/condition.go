@@ -13,11 +13,12 @@ type Server struct {
 	Connected     int
 }
 
-// Server asks the server. (By hand: sqlc doesn't know pg_stat_activity.)
+// Server asks the server. It counts by pg_stat_database, which shows every role's connections; pg_stat_activity hides other
+// roles' from who is no superuser. (By hand: sqlc doesn't know these views.)
 func (s *Store) Server(ctx context.Context) (server Server, err error) {
 	const query = `SELECT current_setting('server_version'), current_setting('server_version_num')::integer,
 		current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer,
-		(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')`
+		(SELECT sum(numbackends) FROM pg_stat_database)`
 	err = s.pool.QueryRow(ctx, query).Scan(&server.Version, &server.VersionNumber, &server.Connections, &server.Connected)
 	return server, err
 }

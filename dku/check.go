@@ -41,7 +41,7 @@ func (c Check) complete(findings []Finding, redactor Redactor) []Finding {
 			f.Subject = c.Subject
 		}
 		f.Subject, f.Message, f.Advice = redactor.Clean(f.Subject), redactor.Clean(f.Message), redactor.Clean(f.Advice)
-		f.BlockedBy = redactor.Clean(f.BlockedBy)
+		f.BlockedBy = redactor.cleanKey(f.BlockedBy)
 	}
 	return findings
 }

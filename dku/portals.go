@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/ketter/ketter/httpapi/client"
 )
@@ -23,29 +24,69 @@ func (p *Probe) portals(ctx context.Context) []Finding {
 		return []Finding{ok("There are no portals.").with(0, "portals")}
 	}
 	tested := portals[:min(len(portals), mostPortals)]
-	findings := make([]Finding, len(tested))
-	places := make(chan struct{}, portalsBeside)
-	var testing sync.WaitGroup
-	for i, portal := range tested {
-		places <- struct{}{}
-		testing.Go(func() {
-			defer func() { <-places }()
-			findings[i] = p.portal(ctx, portal).of(portal.Name)
-		})
-	}
-	testing.Wait()
+	findings := testAll(ctx, tested, p.portal)
 	if left := len(portals) - len(tested); left > 0 {
 		findings = append(findings, warn(fmt.Sprintf("%d more portals were not tested.", left), "Test them by hand: `ketter portals test NAME`."))
 	}
 	return findings
 }
 
-func (p *Probe) portal(ctx context.Context, portal client.Portal) Finding {
-	report, err := p.api.TestPortal(ctx, portal.Name)
-	if ctx.Err() != nil {
-		return fail(fmt.Sprintf("The test did not come to an end within %s.", network), "Try it alone: `ketter portals test "+portal.Name+"`.")
+// testAll tests some at once, and gives each its share of the time, so that silent ones leave time to those behind them.
+func testAll(ctx context.Context, portals []client.Portal, test func(context.Context, client.Portal) Finding) []Finding {
+	findings := make([]Finding, len(portals))
+	places := make(chan struct{}, portalsBeside)
+	share := shareOf(ctx, len(portals))
+	var testing sync.WaitGroup
+	for i, portal := range portals {
+		select {
+		case places <- struct{}{}:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			findings[i] = untested(ctx, portal).of(portal.Name)
+			continue
+		}
+		testing.Go(func() {
+			defer func() { <-places }()
+			ctx, cancel := context.WithTimeout(ctx, share)
+			defer cancel()
+			findings[i] = test(ctx, portal).of(portal.Name)
+		})
 	}
-	if err != nil {
+	testing.Wait()
+	return findings
+}
+
+// shareOf is how long each of some tests may take, so that all come to their turn.
+func shareOf(ctx context.Context, tests int) time.Duration {
+	left := network
+	if deadline, has := ctx.Deadline(); has {
+		left = time.Until(deadline)
+	}
+	turns := max(1, (tests+portalsBeside-1)/portalsBeside)
+	return left / time.Duration(turns)
+}
+
+func untested(ctx context.Context, portal client.Portal) Finding {
+	if interrupted(ctx) {
+		return notDone()
+	}
+	return warn("Not tested: those before it took the time.", tryAlone(portal))
+}
+
+func tryAlone(portal client.Portal) string {
+	return "Try it alone: `ketter portals test " + portal.Name + "`."
+}
+
+func (p *Probe) portal(ctx context.Context, portal client.Portal) Finding {
+	began := time.Now()
+	report, err := p.api.TestPortal(ctx, portal.Name)
+	switch {
+	case interrupted(ctx):
+		return notDone()
+	case ctx.Err() != nil:
+		return fail(fmt.Sprintf("The test did not come to an end within %.1f s.", time.Since(began).Seconds()), tryAlone(portal))
+	case err != nil:
 		return fail("The portal could not be tested: "+sentence(err), advice(err, "See the API's log."))
 	}
 	for _, check := range report.Checks {

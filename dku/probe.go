@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -34,11 +35,12 @@ type Probe struct {
 	api                        *client.Client // nil: apiErr
 	storeErr, redisErr, apiErr error
 	smoke                      *smoke
+	scratch                    *scratch
 
 	mu       sync.Mutex
 	writable map[string]bool
-	workers  []broker.Worker
-	seen     bool // workers are all that have a heartbeat
+	workers  []broker.Worker // all that had a heartbeat
+	asked    time.Time       // when they were asked for; zero: they are not known
 }
 
 // connections that the checks of the database use at once.
@@ -46,7 +48,7 @@ const connections = 4
 
 // NewProbe makes a probe. Close it.
 func NewProbe(ctx context.Context, target Target) *Probe {
-	p := &Probe{target: target, writable: map[string]bool{},
+	p := &Probe{target: target, writable: map[string]bool{}, scratch: newScratch(),
 		redactor: NewRedactor([]string{target.DBURL, target.RedisURL}, target.SecretTexts...)}
 	if target.DBURL == "" {
 		p.storeErr = fmt.Errorf("DB_URL is not set, and no running `ketter up` was found")
@@ -95,15 +97,15 @@ func (p *Probe) writableRoots() []string {
 	return roots
 }
 
-func (p *Probe) noteWorkers(workers []broker.Worker) {
+func (p *Probe) noteWorkers(workers []broker.Worker, asked time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.workers, p.seen = workers, true
+	p.workers, p.asked = workers, asked
 }
 
-// workersSeen are those that have a heartbeat; known is false where Redis could not be asked.
-func (p *Probe) workersSeen() (workers []broker.Worker, known bool) {
+// workersSeen are those that had a heartbeat when they were asked for: never, where Redis could not be asked.
+func (p *Probe) workersSeen() (workers []broker.Worker, asked time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.workers, p.seen
+	return p.workers, p.asked
 }

@@ -9,12 +9,16 @@ import (
 )
 
 // Redactor makes text fit to be shown: nothing that is printed or written has not been through Clean.
-type Redactor struct{ secrets []string }
+type Redactor struct {
+	secrets []string // are left out wherever they are
+	short   []string // are left out of URLs alone
+}
 
 const redacted = "[redacted]"
 
-// shortest is what a known secret must have of characters to be looked for: of shorter ones every text is full.
-const shortest = 4
+// shortest is what a known secret must have of characters to be looked for everywhere: shorter ones, such as postgres, ketter
+// and password, are words that every text is full of.
+const shortest = 9
 
 // NewRedactor knows the passwords of URLs, and other secrets, each as it is.
 func NewRedactor(urls []string, secrets ...string) Redactor {
@@ -26,9 +30,14 @@ func NewRedactor(urls []string, secrets ...string) Redactor {
 			secrets = append(secrets, text)
 		}
 	}
-	secrets = slices.DeleteFunc(slices.Clone(secrets), func(s string) bool { return len(s) < shortest })
+	secrets = slices.Clone(secrets)
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // one may hold another
-	return Redactor{secrets: slices.Compact(secrets)}
+	secrets = slices.DeleteFunc(slices.Compact(secrets), func(s string) bool { return s == "" })
+	long := slices.IndexFunc(secrets, func(s string) bool { return len(s) < shortest })
+	if long < 0 {
+		long = len(secrets)
+	}
+	return Redactor{secrets: secrets[:long], short: secrets[long:]}
 }
 
 // shapes are those of secrets that nobody told of.
@@ -47,6 +56,9 @@ func (r Redactor) Clean(text string) string {
 	for _, secret := range r.secrets {
 		text = strings.ReplaceAll(text, secret, redacted)
 	}
+	for _, secret := range r.short {
+		text = strings.ReplaceAll(text, ":"+secret+"@", ":"+redacted+"@")
+	}
 	for _, shape := range shapes {
 		text = shape.is.ReplaceAllString(text, shape.with)
 	}
@@ -56,4 +68,10 @@ func (r Redactor) Clean(text string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(strings.Join(strings.Fields(text), " "), "\uFFFD"))
+}
+
+// cleanKey leaves a check's id as it is: it is none of the outside's.
+func (r Redactor) cleanKey(text string) string {
+	id, subject, _ := strings.Cut(text, " ")
+	return key(id, r.Clean(subject))
 }

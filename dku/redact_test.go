@@ -39,6 +39,25 @@ func TestWhatIsNoSecretPassesTheRedactor(t *testing.T) {
 	}
 }
 
+// A password such as these is weak, but a report without its own words helps nobody.
+func TestAPasswordThatIsAWordLeavesTheReportsWords(t *testing.T) {
+	t.Parallel()
+	r := NewRedactor([]string{"postgres://postgres:postgres@db/ketter", "redis://:ketter@redis"})
+	check := Check{ID: "postgres.latency"}
+	f := check.complete([]Finding{notRun("postgres.reachable")}, r)[0]
+	if f.BlockedBy != "postgres.reachable" || !strings.Contains(f.Advice, "Mend postgres.reachable first") {
+		t.Errorf("%+v", f)
+	}
+	if clean := r.Clean("Run `ketter up`."); clean != "Run `ketter up`." {
+		t.Errorf("%q", clean)
+	}
+	for _, text := range []string{"postgres://postgres:postgres@db", "dial redis://:ketter@redis", "password=ketter", "postgres:postgres@db"} {
+		if clean := r.Clean(text); !strings.Contains(clean, redacted) || strings.HasSuffix(clean, "=ketter") || strings.Contains(clean, ":ketter@") || strings.Contains(clean, ":postgres@") {
+			t.Errorf("%q became %q", text, clean)
+		}
+	}
+}
+
 // The name of a file may hold what a terminal obeys, and ends of lines would make findings of their own.
 func TestATerminalObeysNoFinding(t *testing.T) {
 	t.Parallel()

@@ -20,20 +20,21 @@ type outcome struct {
 // the latest. Once ctx ends no more checks begin, save those that clear away.
 func Run(ctx context.Context, checks []Check, redactor Redactor, found func([]Finding)) {
 	outcomes := make(map[string]*outcome, len(checks))
-	for _, c := range checks {
-		outcomes[c.key()] = &outcome{done: make(chan struct{})}
+	owns := make([]*outcome, len(checks)) // of two with one key, each has its own
+	for i, c := range checks {
+		owns[i] = &outcome{done: make(chan struct{})}
+		outcomes[c.key()] = owns[i]
 	}
 	var telling sync.Mutex
 	var running sync.WaitGroup
-	for _, c := range checks {
+	for i, c := range checks {
 		running.Go(func() {
 			findings := c.complete(c.inTurn(ctx, outcomes), redactor)
 			telling.Lock()
 			found(findings)
 			telling.Unlock()
-			own := outcomes[c.key()]
-			own.failed = c.failed(findings)
-			close(own.done)
+			owns[i].failed = c.failed(findings)
+			close(owns[i].done)
 		})
 	}
 	running.Wait()

@@ -3,11 +3,14 @@ package dku
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ketter/ketter/engine/endpoint"
 )
 
 // runAll runs checks and returns their findings by id.
@@ -87,6 +90,17 @@ func TestAnInterruptedRunBeginsNothingMoreButClearsAway(t *testing.T) {
 	}
 }
 
+func TestTwoChecksWithOneKeyAreBothRun(t *testing.T) {
+	t.Parallel()
+	ran := 0
+	twice := Check{ID: "a.a", Subject: "/mnt", Deadline: time.Minute, Run: saying(ok(""))}
+	Run(t.Context(), []Check{twice, twice, {ID: "a.b", Deadline: time.Minute, Needs: []string{"a.a /mnt"}, Run: saying(ok(""))}},
+		NewRedactor(nil), func([]Finding) { ran++ })
+	if ran != 3 {
+		t.Errorf("%d of 3 ran", ran)
+	}
+}
+
 func TestFindingsAreToldOneCheckAtATime(t *testing.T) {
 	t.Parallel()
 	var checks []Check
@@ -135,5 +149,29 @@ func TestEveryCheckWaitsForChecksThatThereAre(t *testing.T) {
 				t.Errorf("%s waits for %s, which is not there", name, before)
 			}
 		}
+	}
+}
+
+func TestTheFolderOfACheckThatHangsIsNamed(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	p := NewProbe(t.Context(), Target{API: "http://127.0.0.1:1"})
+	defer p.Close()
+	begun, release, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- p.scratch.in(root, func(endpoint.Dir) error { close(begun); <-release; return nil })
+	}()
+	<-begun
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if f := p.scratch.removed(ctx); f.Verdict != Fail || !strings.Contains(f.Advice, filepath.Join(root, ScratchPrefix)) {
+		t.Errorf("%+v", f)
+	}
+	close(release)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if f := p.scratch.removed(t.Context()); f.Verdict != OK {
+		t.Errorf("%+v", f)
 	}
 }

@@ -5,7 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/ketter/ketter/engine/endpoint"
@@ -17,24 +21,79 @@ const ScratchPrefix = ".ketter-dku-"
 
 func scratchName() string { return ScratchPrefix + strings.ToLower(rand.Text()[:10]) }
 
-// inScratch lets use have a new hidden folder below root, which it removes afterwards with all that is in it.
-func inScratch(root string, use func(endpoint.Dir) error) (err error) {
+// scratch are the hidden folders that there are at the moment: checks that hang, and are left behind, have not removed theirs.
+type scratch struct {
+	mu    sync.Mutex
+	there map[string]chan struct{} // by path; closed when nobody works in it any more
+}
+
+func newScratch() *scratch { return &scratch{there: map[string]chan struct{}{}} }
+
+// in lets use have a new hidden folder below root, which it removes afterwards with all that is in it.
+func (s *scratch) in(root string, use func(endpoint.Dir) error) (err error) {
 	top, err := openRoot(root)
 	if err != nil {
 		return err
 	}
 	defer top.Close()
 	name := scratchName()
+	path := filepath.Join(root, name)
+	ended := s.note(path)
+	defer close(ended)
 	if err := top.Mkdir(name, 0o700); err != nil {
+		s.forget(path)
 		return err
 	}
-	defer func() { err = errors.Join(err, tree.RemoveAll(context.Background(), top, name)) }()
+	defer func() {
+		if left := tree.RemoveAll(context.Background(), top, name); left != nil {
+			err = errors.Join(err, fmt.Errorf("%s was not removed: %w", path, left))
+			return
+		}
+		s.forget(path)
+	}()
 	dir, err := top.OpenDir(name)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
 	return use(dir)
+}
+
+func (s *scratch) note(path string) (ended chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ended = make(chan struct{})
+	s.there[path] = ended
+	return ended
+}
+
+func (s *scratch) forget(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.there, path)
+}
+
+func (s *scratch) now() map[string]chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.there)
+}
+
+// removed waits for checks that were left behind, and names the folders that stay.
+func (s *scratch) removed(ctx context.Context) Finding {
+	for _, ended := range s.now() {
+		select {
+		case <-ended:
+		case <-ctx.Done():
+		}
+	}
+	left := slices.Sorted(maps.Keys(s.now()))
+	if len(left) == 0 {
+		return ok("All folders that the checks made are removed.").with(0, "folders")
+	}
+	names := strings.Join(left, ", ")
+	return fail("These folders of the checks could not be removed: "+names, "When the storage answers again, remove what is left by hand: "+names).
+		with(float64(len(left)), "folders")
 }
 
 // put makes a small file.
@@ -54,10 +113,10 @@ func put(dir endpoint.Dir, name string, content []byte) error {
 }
 
 // rootRename tries what publishes every job: a rename that refuses to replace.
-func rootRename(root string) func(context.Context) Finding {
+func (p *Probe) rootRename(root string) func(context.Context) Finding {
 	return func(context.Context) Finding {
 		inSteps := false
-		err := inScratch(root, func(dir endpoint.Dir) (err error) {
+		err := p.scratch.in(root, func(dir endpoint.Dir) (err error) {
 			if err := errors.Join(dir.Mkdir("a", 0o700), dir.Mkdir("b", 0o700)); err != nil {
 				return err
 			}
@@ -85,9 +144,9 @@ func orNothing(err error) error {
 }
 
 // rootReflink tells whether a copy within the volume can share blocks.
-func rootReflink(root string) func(context.Context) Finding {
+func (p *Probe) rootReflink(root string) func(context.Context) Finding {
 	return func(context.Context) Finding {
-		err := inScratch(root, func(dir endpoint.Dir) error { return clone(dir) })
+		err := p.scratch.in(root, func(dir endpoint.Dir) error { return clone(dir) })
 		switch {
 		case errors.Is(err, errors.ErrUnsupported):
 			return ok("No reflinks: copies within the volume write every byte.")
@@ -119,10 +178,10 @@ func clone(dir endpoint.Dir) error {
 const smallFiles = 16
 
 // rootLatency is what a small file costs: made, written, made durable, removed.
-func rootLatency(root string) func(context.Context) Finding {
+func (p *Probe) rootLatency(root string) func(context.Context) Finding {
 	return func(ctx context.Context) Finding {
 		var each float64
-		err := inScratch(root, func(dir endpoint.Dir) error {
+		err := p.scratch.in(root, func(dir endpoint.Dir) error {
 			took, err := times(smallFiles, func() error {
 				if err := ctx.Err(); err != nil {
 					return err

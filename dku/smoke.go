@@ -6,16 +6,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/transfer"
 	"github.com/ketter/ketter/httpapi/client"
+	"github.com/ketter/ketter/infra/broker"
 )
 
 const (
 	prepare    = "smoke.prepare"
+	preparing  = 4 * time.Second
 	pollJob    = 50 * time.Millisecond
 	urgent     = 1 // the priority that goes first
 	endingTime = 3 * time.Second
@@ -25,9 +28,11 @@ const (
 type smoke struct {
 	probe *Probe
 
-	mu     sync.Mutex
-	folder string  // empty until prepare has made it
-	posted []int64 // jobs that have not been seen to end
+	mu      sync.Mutex
+	folders []string       // all that prepare has begun to make; the jobs use the last
+	made    chan struct{}  // closed when nothing makes the last any more
+	posted  []int64        // jobs that have not been seen to end
+	unheard []client.Order // of jobs whose answer has not come
 }
 
 func newSmoke(p *Probe) *smoke { return &smoke{probe: p} }
@@ -49,11 +54,11 @@ var trials = []trial{
 }
 
 func (p *Probe) smokeChecks() []Check {
-	first := Check{ID: prepare, Deadline: quick, Needs: []string{readyz}, After: []string{workersAlive}, Run: one(p.smoke.prepare)}
+	first := Check{ID: prepare, Deadline: preparing, Needs: []string{readyz}, After: []string{workersAlive}, Run: one(p.smoke.prepare)}
 	for _, root := range p.target.Roots {
 		first.After = append(first.After, key(writable, root))
 	}
-	last := Check{ID: "smoke.cleanup", Deadline: endingTime + quick, Always: true, Run: one(p.smoke.cleanUp)}
+	last := Check{ID: "smoke.cleanup", Deadline: endingTime + patient, Always: true, Run: one(p.smoke.cleanUp)}
 	checks := []Check{first}
 	for _, t := range trials {
 		checks = append(checks, Check{ID: t.id, Deadline: network, Needs: []string{prepare},
@@ -64,8 +69,8 @@ func (p *Probe) smokeChecks() []Check {
 }
 
 // prepare makes what the jobs transfer. That workers are not known, as with Redis down, is no reason not to; that there are none is.
-func (s *smoke) prepare(context.Context) Finding {
-	if workers, known := s.probe.workersSeen(); known && len(workers) == 0 {
+func (s *smoke) prepare(ctx context.Context) Finding {
+	if workers, asked := s.probe.workersSeen(); !asked.IsZero() && len(workers) == 0 {
 		return fail("Not run, because there is no worker.", startWorker)
 	}
 	if len(s.probe.target.Roots) == 0 {
@@ -74,14 +79,17 @@ func (s *smoke) prepare(context.Context) Finding {
 	var errs []error
 	for _, root := range s.probe.writableRoots() {
 		folder := filepath.Join(root, scratchName())
-		s.mu.Lock()
-		s.folder = folder // before it is made: what is half made is removed too
-		s.mu.Unlock()
-		err := makeTrees(folder)
-		if err == nil {
+		err := s.fill(ctx, folder)
+		switch {
+		case err == nil:
 			return ok("Made what the jobs transfer, in "+folder+".").with(float64(len(smokeTree)), "files")
+		case interrupted(ctx):
+			return notDone()
+		case ctx.Err() != nil:
+			return fail(fmt.Sprintf("Not run, because what the jobs transfer was not made within %s, in %s.", preparing, folder),
+				"The storage is slow, busy or gone: see the findings on it. --no-smoke leaves the jobs out.")
 		}
-		errs = append(errs, err, os.RemoveAll(folder))
+		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fail("Not run, because what the jobs transfer could not be made: "+err.Error(), "See the findings on storage.")
@@ -89,29 +97,35 @@ func (s *smoke) prepare(context.Context) Finding {
 	return fail("Not run, because no allowed root can be written to.", "See the findings on storage.")
 }
 
-func makeTrees(folder string) error {
-	if err := os.Mkdir(folder, 0o755); err != nil {
-		return err
-	}
-	if err := os.Chmod(folder, 0o777); err != nil { // the worker may be another user
-		return err
-	}
-	for _, t := range trials {
-		if err := makeTree(filepath.Join(folder, "from", t.tree)); err != nil {
-			return err
-		}
-	}
-	if err := makeTree(filepath.Join(folder, "to", "exists")); err != nil {
-		return err
-	}
-	return errors.Join(os.Chmod(filepath.Join(folder, "from"), 0o777), os.Chmod(filepath.Join(folder, "to"), 0o777))
+// fill notes the folder before it makes it: what is half made is removed too, by cleanUp.
+func (s *smoke) fill(ctx context.Context, folder string) error {
+	made := make(chan struct{})
+	s.mu.Lock()
+	s.folders, s.made = append(s.folders, folder), made
+	s.mu.Unlock()
+	_, err := within(ctx, func() (struct{}, error) {
+		defer close(made)
+		return struct{}{}, makeTrees(ctx, folder)
+	})
+	return err
+}
+
+// path is one below the folder of the jobs.
+func (s *smoke) path(names ...string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return filepath.Join(append([]string{s.folders[len(s.folders)-1]}, names...)...)
 }
 
 func (s *smoke) try(ctx context.Context, t trial) Finding {
-	job, err := s.run(ctx, t)
+	queue, served := s.queue()
+	if !served {
+		return elsewhere()
+	}
+	job, err := s.run(ctx, t, queue)
 	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		return warn("NOT DONE: the DKU was interrupted.", "Run it again.")
+	case interrupted(ctx):
+		return notDone()
 	case ctx.Err() != nil:
 		return s.late(job)
 	case err != nil:
@@ -119,18 +133,22 @@ func (s *smoke) try(ctx context.Context, t trial) Finding {
 	case t.fails != "":
 		return t.refused(job, s.checkUntouched())
 	}
-	return s.arrived(t, job)
+	return s.arrived(ctx, t, job)
 }
 
 // arrived judges a job that must succeed.
-func (s *smoke) arrived(t trial, job client.Job) Finding {
+func (s *smoke) arrived(ctx context.Context, t trial, job client.Job) Finding {
 	switch {
 	case job.Status != transfer.Success:
 		return fail(fmt.Sprintf("FAILED: job %d is %s: %s", job.ID, job.Status, said(job)), hint(job))
 	case job.Strategy == nil || *job.Strategy != t.strategy:
 		return fail(fmt.Sprintf("FAILED: job %d was told to be %s and was not.", job.ID, t.strategy), "See GET /jobs/"+fmt.Sprint(job.ID)+"/detail.")
 	}
-	if err := s.compare(t); err != nil {
+	err := s.compare(ctx, t)
+	switch {
+	case err != nil && interrupted(ctx):
+		return notDone()
+	case err != nil:
 		return fail(fmt.Sprintf("FAILED: job %d says success, but %v.", job.ID, err),
 			"Do the worker and this host see the same storage? If so, stop transferring to it, and report this.")
 	}
@@ -165,15 +183,14 @@ func (s *smoke) late(job client.Job) Finding {
 }
 
 // run posts the job and waits until it has ended.
-func (s *smoke) run(ctx context.Context, t trial) (client.Job, error) {
-	job, err := s.probe.api.Submit(ctx, client.Order{
-		SourcePath: filepath.Join(s.folder, "from", t.tree), DestinationPath: filepath.Join(s.folder, "to"),
-		Mode: t.mode, Strategy: t.strategy, Queue: s.queue(), Priority: urgent,
+func (s *smoke) run(ctx context.Context, t trial, queue string) (client.Job, error) {
+	job, err := s.submit(ctx, client.Order{
+		SourcePath: s.path("from", t.tree), DestinationPath: s.path("to"),
+		Mode: t.mode, Strategy: t.strategy, Queue: queue, Priority: urgent, IdempotencyKey: scratchName(),
 	})
 	if err != nil {
 		return job, err
 	}
-	s.note(job.ID, false)
 	job, err = s.await(ctx, job)
 	s.note(job.ID, job.Status.Final())
 	return job, err
@@ -198,16 +215,36 @@ func (s *smoke) await(ctx context.Context, job client.Job) (client.Job, error) {
 	return job, nil
 }
 
-// queue is one that a worker serves, as far as that is known.
-func (s *smoke) queue() string {
-	workers, _ := s.probe.workersSeen()
+// queue is one whose worker sees this host's storages, as far as that is known: a worker's of this host, else one of the
+// environment's that a worker serves. Where the workers are not known, it is the environment's first; empty leaves it to the API.
+func (s *smoke) queue() (queue string, served bool) {
+	workers, asked := s.probe.workersSeen()
+	if asked.IsZero() {
+		return firstOf(s.probe.target.Queues), true
+	}
+	host, _ := os.Hostname() // an empty one is no worker's
 	for _, w := range workers {
-		if len(w.Queues) > 0 {
-			return w.Queues[0]
+		if w.Host == host && host != "" && len(w.Queues) > 0 {
+			return w.Queues[0], true
 		}
 	}
-	if len(s.probe.target.Queues) > 0 {
-		return s.probe.target.Queues[0]
+	for _, queue := range s.probe.target.Queues {
+		if slices.ContainsFunc(workers, func(w broker.Worker) bool { return slices.Contains(w.Queues, queue) }) {
+			return queue, true
+		}
 	}
-	return ""
+	return "", false
+}
+
+func firstOf(queues []string) string {
+	if len(queues) == 0 {
+		return ""
+	}
+	return queues[0]
+}
+
+// elsewhere is the finding of a job that nobody could run who sees what this host does.
+func elsewhere() Finding {
+	return warn("NOT DONE: no worker of this host serves jobs, nor one elsewhere a queue of KETTER_QUEUES.",
+		"Run the DKU on a worker's host, or set KETTER_QUEUES to a queue whose workers see the same storages.")
 }

@@ -2,11 +2,14 @@ package dku
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
 
+	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/httpapi/client"
 )
 
@@ -20,35 +23,89 @@ func (s *smoke) note(id int64, ended bool) {
 	}
 }
 
-// cleanUp cancels jobs that have not ended, then removes the folder. It runs whatever has happened.
+// submit notes the order before it sends it: a job whose answer is lost must be cancelled too.
+func (s *smoke) submit(ctx context.Context, order client.Order) (client.Job, error) {
+	s.mu.Lock()
+	s.unheard = append(s.unheard, order)
+	s.mu.Unlock()
+	job, err := s.probe.api.Submit(ctx, order)
+	if err == nil || refused(err) {
+		s.heard(order)
+	}
+	if err == nil {
+		s.note(job.ID, false)
+	}
+	return job, err
+}
+
+// refused tells the answer that there is no job from one that doesn't tell, and from none.
+func refused(err error) bool {
+	var answer *failure.Error
+	return errors.As(err, &answer) && answer.Code.HTTPStatus() < http.StatusInternalServerError
+}
+
+func (s *smoke) heard(order client.Order) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unheard = slices.DeleteFunc(s.unheard, func(other client.Order) bool { return other.IdempotencyKey == order.IdempotencyKey })
+}
+
+// hear asks again for the jobs whose answer has not come, under the same keys: so no job is made that there was already.
+func (s *smoke) hear(ctx context.Context) (unknown []string) {
+	s.mu.Lock()
+	unheard := slices.Clone(s.unheard)
+	s.mu.Unlock()
+	for _, order := range unheard {
+		if _, err := s.submit(ctx, order); err != nil && !refused(err) {
+			unknown = append(unknown, fmt.Sprintf("one from %s, if it was taken (%s)", order.SourcePath, sentence(err)))
+		}
+	}
+	return unknown
+}
+
+// cleanUp cancels jobs that have not ended, then removes the folders. It runs whatever has happened.
 func (s *smoke) cleanUp(ctx context.Context) Finding {
 	s.mu.Lock()
-	folder, posted := s.folder, slices.Clone(s.posted)
+	folders, made, ended := slices.Clone(s.folders), s.made, len(s.posted)+len(s.unheard) == 0
 	s.mu.Unlock()
-	if folder == "" {
+	if len(folders) == 0 {
 		return ok("Nothing was made, nothing is left.")
 	}
-	running := s.cancelAll(ctx, posted)
-	left, err := leftovers(folder)
-	if removing := os.RemoveAll(folder); removing != nil {
-		err = removing
-	}
+	running := s.cancelAll(ctx)
+	left, err := within(ctx, func() ([]string, error) { return removeMade(folders, made) })
+	names := strings.Join(folders, ", ")
 	switch {
+	case ctx.Err() != nil:
+		return fail("Not all could be removed in time: "+names, "When the storage answers again, remove what is left by hand: "+names)
 	case err != nil:
-		return fail("Not all could be removed: "+err.Error(), "Remove it by hand: "+folder)
+		return fail("Not all could be removed: "+err.Error(), "Remove it by hand: "+names)
 	case len(running) > 0:
-		return fail(fmt.Sprintf("%s removed, but these jobs would not be cancelled: %s.", folder, strings.Join(running, "; ")),
+		return fail(fmt.Sprintf("%s removed, but these jobs would not be cancelled: %s.", names, strings.Join(running, "; ")),
 			"Cancel them: `ketter jobs cancel ID`. They fail for want of their source.")
-	case len(left) > 0 && len(posted) == 0:
+	case len(left) > 0 && ended:
 		return warn("Removed, but jobs that had ended had left something: "+strings.Join(left, ", "), "Report this: a job leaves no staging folder.")
 	}
 	return ok("All that was made is removed; the jobs stay in the history.")
 }
 
+// removeMade waits for who still makes the folders, so that nothing comes back. It returns what jobs had left in them.
+func removeMade(folders []string, made <-chan struct{}) (left []string, err error) {
+	<-made
+	left, err = leftovers(folders)
+	for _, folder := range folders {
+		err = errors.Join(err, os.RemoveAll(folder))
+	}
+	return left, err
+}
+
 // cancelAll returns what became of jobs that did not end.
-func (s *smoke) cancelAll(ctx context.Context, posted []int64) (running []string) {
+func (s *smoke) cancelAll(ctx context.Context) (running []string) {
 	ctx, cancel := context.WithTimeout(ctx, endingTime)
 	defer cancel()
+	running = s.hear(ctx)
+	s.mu.Lock()
+	posted := slices.Clone(s.posted)
+	s.mu.Unlock()
 	for _, id := range posted {
 		job, err := s.probe.api.Cancel(ctx, id)
 		if err == nil {

@@ -1,10 +1,14 @@
 package dku
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 var errAltered = errors.New("altered")
@@ -20,7 +24,7 @@ func TestTheComparisonFindsWhatDiffers(t *testing.T) {
 		"nothing at all": os.RemoveAll,
 	} {
 		folder := filepath.Join(t.TempDir(), "tree")
-		if err := errors.Join(makeTree(folder), sameTree(folder)); err != nil {
+		if err := errors.Join(makeTree(t.Context(), folder), sameTree(folder)); err != nil {
 			t.Fatal(err)
 		}
 		if err := alter(folder); err != nil {
@@ -29,5 +33,88 @@ func TestTheComparisonFindsWhatDiffers(t *testing.T) {
 		if sameTree(folder) == nil {
 			t.Errorf("%s is not found", name)
 		}
+	}
+}
+
+func TestTheComparisonPassesOverWhatSystemsAdd(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "tree")
+	err := errors.Join(makeTree(t.Context(), folder), os.WriteFile(filepath.Join(folder, "._take 01.wav"), nil, 0o644),
+		os.Mkdir(filepath.Join(folder, "@eaDir"), 0o755), os.WriteFile(filepath.Join(folder, "@eaDir", "index"), nil, 0o644), sameTree(folder))
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASourceThatIsSeenForAWhileAfterItsMoveIsGone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		source := filepath.Join(t.TempDir(), "source")
+		if err := os.Mkdir(source, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(3*time.Second, func() { _ = os.Remove(source) })
+		ctx, cancel := context.WithTimeout(t.Context(), network)
+		defer cancel()
+		if err := gone(ctx, source); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestASourceThatStaysIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), network)
+		defer cancel()
+		if gone(ctx, t.TempDir()) == nil {
+			t.Error("it is there")
+		}
+	})
+}
+
+// A folder that is still being made when the others are removed would come back and stay.
+func TestTheCleanUpWaitsForWhoStillMakesTheFolder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		folder := filepath.Join(t.TempDir(), "folder")
+		s := &smoke{folders: []string{folder}, made: make(chan struct{})}
+		told := make(chan Finding, 1)
+		go func() { told <- s.cleanUp(t.Context()) }()
+		synctest.Wait()
+		if err := makeTrees(t.Context(), folder); err != nil {
+			t.Fatal(err)
+		}
+		close(s.made)
+		f := <-told
+		if left, err := filepath.Glob(folder); f.Verdict != OK || err != nil || len(left) > 0 {
+			t.Errorf("left %v (%v): %+v", left, err, f)
+		}
+	})
+}
+
+func TestTheCleanUpNamesWhatItCouldNotRemove(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &smoke{folders: []string{"/mnt/gone/folder"}, made: make(chan struct{})}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if f := s.cleanUp(ctx); f.Verdict != Fail || !strings.Contains(f.Advice, "/mnt/gone/folder") {
+			t.Errorf("%+v", f)
+		}
+		close(s.made)
+	})
+}
+
+func TestWhatIsMadeTooLateIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	folder := filepath.Join(t.TempDir(), "folder")
+	if err := makeTrees(ctx, folder); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if err := makeTree(t.Context(), filepath.Join(folder, "from")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what holds it was made too: %v", err)
 	}
 }

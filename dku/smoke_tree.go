@@ -2,6 +2,7 @@ package dku
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"time"
+
+	"github.com/ketter/ketter/engine/transfer"
 )
 
 // smokeTree is what each job of the smoke test transfers: paths and contents, with names and sizes that make trouble elsewhere.
@@ -22,35 +27,69 @@ var smokeTree = map[string][]byte{
 	"Audio Files/deep/.hidden": []byte("hidden"),
 }
 
-func makeTree(folder string) error {
-	for name, content := range smokeTree {
-		path := filepath.Join(folder, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, content, 0o644); err != nil {
+// smokeFolders are those of smokeTree, each after the one that holds it.
+var smokeFolders = []string{".", "Audio Files", "Audio Files/deep"}
+
+// makeTrees makes the sources of all trials, and what is in the way of one. The trees are made side by side: where each
+// operation takes some milliseconds, one after the other they would take seconds. It ends soon after ctx.
+func makeTrees(ctx context.Context, folder string) error {
+	for _, name := range []string{".", "from", "to"} {
+		if err := makeFolder(ctx, filepath.Join(folder, name)); err != nil {
 			return err
 		}
 	}
-	return openToAll(folder)
+	trees := []string{filepath.Join("to", "exists")}
+	for _, t := range trials {
+		trees = append(trees, filepath.Join("from", t.tree))
+	}
+	errs := make([]error, len(trees))
+	var making sync.WaitGroup
+	for i, tree := range trees {
+		making.Go(func() { errs[i] = makeTree(ctx, filepath.Join(folder, tree)) })
+	}
+	making.Wait()
+	return errors.Join(errs...)
 }
 
-// openToAll lets a worker that runs as another user move the tree.
-func openToAll(folder string) error {
-	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.IsDir() {
+func makeTree(ctx context.Context, folder string) error {
+	for _, name := range smokeFolders {
+		if err := makeFolder(ctx, filepath.Join(folder, name)); err != nil {
 			return err
 		}
-		return os.Chmod(path, 0o777)
-	})
+	}
+	for name, content := range smokeTree {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeFolder never makes one that should hold it: what was removed must stay so. The worker may be another user, who moves it.
+func makeFolder(ctx context.Context, path string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, 0o777); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o777) // whatever the umask
 }
 
 // sameTree says what distinguishes a folder from smokeTree: every name, every byte.
 func sameTree(folder string) error {
 	seen := 0
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		switch {
+		case err != nil:
 			return err
+		case entry.IsDir() && foreign(entry.Name()):
+			return fs.SkipDir
+		case entry.IsDir() || foreign(entry.Name()):
+			return nil
 		}
 		seen++
 		return sameFile(folder, path)
@@ -60,6 +99,9 @@ func sameTree(folder string) error {
 	}
 	return err
 }
+
+// foreign are names that systems add by themselves: macOS on shares, and Synology's.
+func foreign(name string) bool { return strings.HasPrefix(name, "._") || name == "@eaDir" }
 
 func sameFile(folder, path string) error {
 	name, err := filepath.Rel(folder, path)
@@ -78,35 +120,49 @@ func sameFile(folder, path string) error {
 }
 
 // compare proves what a job has done, by content.
-func (s *smoke) compare(t trial) error {
-	source := filepath.Join(s.folder, "from", t.tree)
-	if err := sameTree(filepath.Join(s.folder, "to", t.tree)); err != nil {
+func (s *smoke) compare(ctx context.Context, t trial) error {
+	source := s.path("from", t.tree)
+	if err := sameTree(s.path("to", t.tree)); err != nil {
 		return err
 	}
-	if t.mode != "move" {
+	if t.mode != transfer.Move {
 		return sameTree(source)
 	}
-	if _, err := os.Lstat(source); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the source of the move is still there: %s", source)
+	return gone(ctx, source)
+}
+
+// gone looks again until ctx ends: over NFS and SMB this host may see for seconds what the worker's has removed.
+func gone(ctx context.Context, path string) error {
+	ticker := time.NewTicker(pollJob)
+	defer ticker.Stop()
+	for {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the source of the move is still there: %s", path)
+		case <-ticker.C:
+		}
 	}
-	return nil
 }
 
 // checkUntouched proves that a refused job has altered neither side.
 func (s *smoke) checkUntouched() error {
-	return errors.Join(sameTree(filepath.Join(s.folder, "to", "exists")), sameTree(filepath.Join(s.folder, "from", "exists")))
+	return errors.Join(sameTree(s.path("to", "exists")), sameTree(s.path("from", "exists")))
 }
 
-// leftovers are what is in the destination besides the trees.
-func leftovers(folder string) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(folder, "to"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	var names []string
-	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), ".") {
-			names = append(names, entry.Name())
+// leftovers are what is in the destinations besides the trees.
+func leftovers(folders []string) (names []string, err error) {
+	for _, folder := range folders {
+		entries, unread := os.ReadDir(filepath.Join(folder, "to"))
+		if !errors.Is(unread, fs.ErrNotExist) {
+			err = errors.Join(err, unread)
+		}
+		for _, entry := range entries {
+			if strings.HasPrefix(entry.Name(), ".") && !foreign(entry.Name()) {
+				names = append(names, entry.Name())
+			}
 		}
 	}
 	slices.Sort(names)

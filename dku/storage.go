@@ -33,10 +33,13 @@ func (p *Probe) storageChecks() []Check {
 		{ID: "storage.roots", Deadline: quick, Run: one(p.rootsKnown)},
 		{ID: "storage.portals", Deadline: network, Needs: []string{readyz}, Run: p.portals},
 	}
+	last := Check{ID: "storage.scratch", Deadline: quick, Always: true, Run: one(p.scratch.removed)}
 	for _, root := range p.target.Roots {
-		checks = append(checks, p.rootChecks(root)...)
+		for _, c := range p.rootChecks(root) {
+			checks, last.After = append(checks, c), append(last.After, c.key())
+		}
 	}
-	return checks
+	return append(checks, last)
 }
 
 func (p *Probe) rootChecks(root string) []Check {
@@ -47,9 +50,9 @@ func (p *Probe) rootChecks(root string) []Check {
 		{ID: "storage.space", Subject: root, Deadline: quick, Needs: there, Run: one(rootSpace(root))},
 		{ID: "storage.inodes", Subject: root, Deadline: quick, Needs: there, Run: one(rootInodes(root))},
 		{ID: "storage.filesystem", Subject: root, Deadline: quick, Needs: there, Run: one(timed(rootFileSystem(root)))},
-		{ID: "storage.rename", Subject: root, Deadline: quick, Needs: canWrite, Run: one(timed(rootRename(root)))},
-		{ID: "storage.reflink", Subject: root, Deadline: quick, Needs: canWrite, Run: one(timed(rootReflink(root)))},
-		{ID: "storage.latency", Subject: root, Deadline: patient, Needs: canWrite, Run: one(rootLatency(root))},
+		{ID: "storage.rename", Subject: root, Deadline: quick, Needs: canWrite, Run: one(timed(p.rootRename(root)))},
+		{ID: "storage.reflink", Subject: root, Deadline: quick, Needs: canWrite, Run: one(timed(p.rootReflink(root)))},
+		{ID: "storage.latency", Subject: root, Deadline: patient, Needs: canWrite, Run: one(p.rootLatency(root))},
 	}
 }
 
@@ -78,7 +81,7 @@ func rootPresent(root string) func(context.Context) Finding {
 
 func (p *Probe) rootWritable(root string) func(context.Context) Finding {
 	return func(context.Context) Finding {
-		err := inScratch(root, func(endpoint.Dir) error { return nil })
+		err := p.scratch.in(root, func(endpoint.Dir) error { return nil })
 		if err != nil {
 			return storageFailed("No folder could be made and removed", root, err)
 		}

@@ -10,7 +10,7 @@ func operatingSystem() string {
 	return "macOS " + version
 }
 
-// memory counts free pages alone: what macOS could take back from its caches it doesn't tell here.
+// memory is in bytes. Free is what programs can still get: macOS keeps few pages free, and gives up those that files back.
 func memory() (total, free float64, err error) {
 	bytes, err := unix.SysctlUint64("hw.memsize")
 	if err != nil {
@@ -21,9 +21,11 @@ func memory() (total, free float64, err error) {
 		return 0, 0, err
 	}
 	pages, err := unix.SysctlUint32("vm.page_free_count")
-	speculative, _ := unix.SysctlUint32("vm.page_speculative_count") // 0 where it isn't told
+	speculative, _ := unix.SysctlUint32("vm.page_speculative_count") // 0 where it isn't told, as of those below
+	cached, _ := unix.SysctlUint32("vm.page_pageable_external_count")
 	purgeable, _ := unix.SysctlUint32("vm.page_purgeable_count")
-	return float64(bytes), (float64(pages) + float64(speculative) + float64(purgeable)) * float64(page), err
+	// Speculative pages are among those that files back.
+	return float64(bytes), (float64(pages) + float64(max(speculative, cached)) + float64(purgeable)) * float64(page), err
 }
 
 func volumeOf(path string) (volume, error) {

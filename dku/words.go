@@ -1,6 +1,8 @@
 package dku
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,6 +49,31 @@ func times(rounds int, ask func() error) ([]time.Duration, error) {
 	slices.Sort(took)
 	return took, nil
 }
+
+// within waits for work until ctx ends. Work that hangs, on a storage that is gone, is left behind with its goroutine.
+func within[T any](ctx context.Context, work func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := work()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// interrupted tells somebody's wish to end from a deadline.
+func interrupted(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
+
+func notDone() Finding { return warn("NOT DONE: the DKU was interrupted.", "Run it again.") }
 
 // size writes bytes as people do.
 func size(bytes float64) string {

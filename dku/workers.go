@@ -3,6 +3,7 @@ package dku
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +13,7 @@ import (
 
 const (
 	workersAlive = "workers.alive"
-	// lateBeat is how long a heartbeat, of which one comes every 5 s, may be out. Redis forgets one after 15.
+	// lateBeat is how long a heartbeat, of which one comes every 5 s, may be out. Redis forgets one after broker.WorkerTTL.
 	lateBeat    = 12 * time.Second
 	startWorker = "Start one: `ketter worker` on a host that sees the storages, or `ketter up`. Jobs wait until then."
 )
@@ -27,11 +28,12 @@ func (p *Probe) workerChecks() []Check {
 }
 
 func (p *Probe) workersAlive(ctx context.Context) Finding {
+	asked := time.Now() // before the answer: none that Redis has is older than broker.WorkerTTL then
 	workers, err := p.redis.Workers(ctx)
 	if err != nil {
 		return notTold(err)
 	}
-	p.noteWorkers(workers)
+	p.noteWorkers(workers, asked)
 	count := float64(len(workers))
 	if len(workers) == 0 {
 		return fail("No worker has a heartbeat: no job is run.", startWorker).with(count, "workers")
@@ -45,10 +47,10 @@ func (p *Probe) workersAlive(ctx context.Context) Finding {
 
 // heartbeats has a finding for each worker.
 func (p *Probe) heartbeats(context.Context) []Finding {
-	workers, _ := p.workersSeen()
+	workers, asked := p.workersSeen()
 	var findings []Finding
 	for _, w := range workers {
-		findings = append(findings, heartbeat(w, time.Now(), p.target.Version).of(w.Name))
+		findings = append(findings, heartbeat(w, asked, p.target.Version).of(w.Name))
 	}
 	return findings
 }
@@ -58,12 +60,12 @@ func heartbeat(w broker.Worker, now time.Time, version string) Finding {
 	said := fmt.Sprintf("on %s (pid %d), queues %s, %d jobs", w.Host, w.PID, strings.Join(w.Queues, ","), w.Running)
 	var f Finding
 	switch {
+	case age > broker.WorkerTTL || age < -lateBeat: // for Redis has it, and forgets what is as old
+		f = warn(fmt.Sprintf("The clocks differ: the worker's heartbeat is fresh and bears a time %.0f s off this host's; %s.", math.Abs(age.Seconds()), said),
+			"Set the clocks of both hosts, by NTP.")
 	case age > lateBeat:
 		f = fail(fmt.Sprintf("The worker is stale: its last heartbeat is %.0f s old; %s.", age.Seconds(), said),
-			"See that process and its log on its host: is it suspended, does it hang, is its clock slow? Restart it; its jobs are taken over.")
-	case age < -lateBeat:
-		f = warn(fmt.Sprintf("The worker's heartbeat is from the future, by %.0f s; %s.", -age.Seconds(), said),
-			"Set the clocks of both hosts, by NTP.")
+			"See that process and its log on its host: is it suspended, does it hang? Restart it; its jobs are taken over.")
 	case w.Version != version:
 		f = warn(fmt.Sprintf("The worker is ketter %s, this DKU is %s; %s.", w.Version, version, said),
 			"Install the same version everywhere, and restart the worker.")

@@ -140,17 +140,24 @@ func TestDKUWithAStaleWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stale, err := json.Marshal(broker.Worker{Name: "frozen", Queues: []string{"default"}, SeenAt: time.Now().Add(-14 * time.Second)})
+	w := wardOf(t, s, dbURL, redisURL)
+	w.target.NoSmoke = true
+	lastBeat(t, redis)
+	w.until(func(_ dku.Report, found map[string]dku.Finding) bool {
+		lastBeat(t, redis) // for the next look
+		beat, run := found["workers.heartbeats"], found["workers.runs"]
+		return beat.Verdict == dku.Fail && beat.Subject == "frozen" && run.Verdict == dku.Fail && strings.Contains(run.Message, "frozen")
+	})
+}
+
+// lastBeat is a heartbeat that is late, and that Redis has not forgotten yet.
+func lastBeat(t *testing.T, redis *miniredis.Miniredis) {
+	t.Helper()
+	stale, err := json.Marshal(broker.Worker{Name: "frozen", Queues: []string{"default"}, SeenAt: time.Now().Add(-12500 * time.Millisecond)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	redis.Set("ketter:worker:frozen", string(stale))
-	w := wardOf(t, s, dbURL, redisURL)
-	w.target.NoSmoke = true
-	found := w.fails("workers.heartbeats", "workers.runs")
-	if !strings.Contains(found["workers.runs"].Message, "frozen") || found["workers.heartbeats"].Subject != "frozen" {
-		t.Errorf("%+v %+v", found["workers.runs"], found["workers.heartbeats"])
-	}
 }
 
 // A worker that has a heartbeat and takes no job: the smoke test finds it, says so and leaves nothing.

@@ -71,25 +71,25 @@ func Base(address string) string {
 // Get asks for path and decodes the answer. An answer that reports an error is a *failure.Error with its code; any other is
 // decoded whatever its status, for /readyz says what it has to say with a 503.
 func (c *Client) Get(ctx context.Context, path string, answer any) error {
-	return c.do(ctx, http.MethodGet, path, nil, answer)
+	return c.do(ctx, http.MethodGet, path, "", nil, answer)
 }
 
 // Post is Get with a body; nil sends none.
 func (c *Client) Post(ctx context.Context, path string, body, answer any) error {
-	return c.send(ctx, http.MethodPost, path, body, answer)
+	return c.send(ctx, http.MethodPost, path, "", body, answer)
 }
 
 // Put is Post for what replaces.
 func (c *Client) Put(ctx context.Context, path string, body, answer any) error {
-	return c.send(ctx, http.MethodPut, path, body, answer)
+	return c.send(ctx, http.MethodPut, path, "", body, answer)
 }
 
 // Delete asks for an end, of which there is nothing to answer.
 func (c *Client) Delete(ctx context.Context, path string) error {
-	return c.do(ctx, http.MethodDelete, path, nil, nil)
+	return c.do(ctx, http.MethodDelete, path, "", nil, nil)
 }
 
-func (c *Client) send(ctx context.Context, method, path string, body, answer any) error {
+func (c *Client) send(ctx context.Context, method, path, key string, body, answer any) error {
 	var sent io.Reader
 	if body != nil {
 		encoded, err := json.Marshal(body)
@@ -98,16 +98,19 @@ func (c *Client) send(ctx context.Context, method, path string, body, answer any
 		}
 		sent = bytes.NewReader(encoded)
 	}
-	return c.do(ctx, method, path, sent, answer)
+	return c.do(ctx, method, path, key, sent, answer)
 }
 
-func (c *Client) do(ctx context.Context, method, path string, body io.Reader, answer any) error {
+func (c *Client) do(ctx context.Context, method, path, key string, body io.Reader, answer any) error {
 	request, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
 		return err
 	}
 	if method == http.MethodPost || method == http.MethodPut {
 		request.Header.Set("Content-Type", "application/json") // without a body too: the API insists
+	}
+	if key != "" {
+		request.Header.Set("Idempotency-Key", key)
 	}
 	response, err := c.http.Do(request)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -21,6 +22,7 @@ type Order struct {
 	Strategy          transfer.Strategy `json:"strategy,omitempty"`
 	Queue             string            `json:"queue,omitempty"`
 	Priority          int               `json:"priority,omitempty"`
+	IdempotencyKey    string            `json:"-"` // a header: asking twice under one key makes one job; empty: none
 }
 
 // Job is what is known of a job here.
@@ -58,7 +60,7 @@ type JobEvent struct {
 
 // Submit queues a job.
 func (c *Client) Submit(ctx context.Context, order Order) (job Job, err error) {
-	err = c.Post(ctx, "/jobs", order, &job)
+	err = c.send(ctx, http.MethodPost, "/jobs", order.IdempotencyKey, order, &job)
 	return job, err
 }
 

@@ -10,9 +10,11 @@ import (
 
 const (
 	workerPrefix = "ketter:worker:"
-	workerTTL    = 15 * time.Second
 	scanCount    = 200
 )
+
+// WorkerTTL is how long a heartbeat stays: an older one, by its own time, is from a clock that is off.
+const WorkerTTL = 15 * time.Second
 
 // Worker is what a worker tells of itself: the value of the key ketter:worker:<name>.
 type Worker struct {
@@ -34,7 +36,7 @@ func (b *Broker) Heartbeat(ctx context.Context, worker Worker) error {
 		return err
 	}
 	return b.call(ctx, "heartbeat", func(ctx context.Context) error {
-		return b.client.Set(ctx, workerPrefix+worker.Name, value, workerTTL).Err()
+		return b.client.Set(ctx, workerPrefix+worker.Name, value, WorkerTTL).Err()
 	})
 }
 

@@ -126,7 +126,7 @@ func Markdown() string {
 	return b.String()
 }
 
-// Roots makes absolute, clean roots of a list as KETTER_ALLOWED_ROOTS holds it.
+// Roots makes absolute, clean roots, each once, of a list as KETTER_ALLOWED_ROOTS holds it.
 func Roots(list string) ([]string, error) {
 	var roots []string
 	for _, root := range filepath.SplitList(list) {
@@ -136,7 +136,9 @@ func Roots(list string) ([]string, error) {
 		if !filepath.IsAbs(root) {
 			return nil, fmt.Errorf("%q is not an absolute path", root)
 		}
-		roots = append(roots, filepath.Clean(root))
+		if root = filepath.Clean(root); !slices.Contains(roots, root) {
+			roots = append(roots, root)
+		}
 	}
 	return roots, nil
 }

@@ -41,6 +41,13 @@ func TestAMistakeNamesItsVariable(t *testing.T) {
 	}
 }
 
+func TestARootThatIsListedTwiceIsOne(t *testing.T) {
+	t.Parallel()
+	if roots, err := Roots("/mnt/a:/mnt/b:/mnt/a/:"); err != nil || !slices.Equal(roots, []string{"/mnt/a", "/mnt/b"}) {
+		t.Errorf("%v, %v", roots, err)
+	}
+}
+
 func TestQueuesAndAges(t *testing.T) {
 	t.Parallel()
 	c, _, err := Load([]string{"KETTER_QUEUES=default, lab,default", "KETTER_KEEP_JOBS=90d", "KETTER_KEEP_EVENTS=36h"})
