@@ -40,10 +40,21 @@ func (c Check) complete(findings []Finding, redactor Redactor) []Finding {
 		if f.Subject == "" {
 			f.Subject = c.Subject
 		}
-		f.Subject, f.Message, f.Advice = redactor.Clean(f.Subject), redactor.Clean(f.Message), redactor.Clean(f.Advice)
+		for _, text := range []*string{&f.Subject, &f.Message, &f.Advice} {
+			*text = bounded(redactor.Clean(*text))
+		}
 		f.BlockedBy = redactor.cleanKey(f.BlockedBy)
 	}
 	return findings
+}
+
+// bounded cuts what somebody else has said at great length.
+func bounded(text string) string {
+	const most = 2000 // bytes
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
 // one is for the many checks that have one finding.

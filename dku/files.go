@@ -1,7 +1,9 @@
 package dku
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,37 +19,30 @@ func (r Report) Write(dir string) (paths []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	base, err := r.reserve(dir)
-	if err != nil {
-		return nil, err
-	}
-	paths = []string{base + ".txt", base + ".json"}
-	for i, content := range [][]byte{[]byte(r.Text()), asJSON} {
-		if err := os.WriteFile(paths[i], content, 0o644); err != nil {
-			return nil, err
-		}
-	}
-	return paths, nil
-}
-
-// reserve makes the .txt, empty, so that the name is this report's.
-func (r Report) reserve(dir string) (base string, err error) {
+	asText := []byte(r.Text())
 	const most = 1000
 	name := filepath.Join(dir, fmt.Sprintf("dku-%s-%s", r.GeneratedAt.Format("20060102T150405Z"), fileName(r.Host)))
 	for i := 1; i <= most; i++ {
-		base = name
+		base := name
 		if i > 1 {
 			base = fmt.Sprintf("%s-%d", name, i)
 		}
-		file, err := os.OpenFile(base+".txt", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-		if err == nil {
-			return base, file.Close()
-		}
-		if !os.IsExist(err) {
-			return "", err
+		err := errors.Join(create(base+".txt", asText), create(base+".json", asJSON))
+		if err == nil || !errors.Is(err, fs.ErrExist) {
+			return []string{base + ".txt", base + ".json"}, err
 		}
 	}
-	return "", fmt.Errorf("%s and %d more of that name exist", name, most)
+	return nil, fmt.Errorf("%s and %d more of that name exist", name, most)
+}
+
+// create never follows a link that somebody has put there.
+func create(path string, content []byte) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	return errors.Join(err, file.Close())
 }
 
 // fileName makes a host's name fit for a file's.

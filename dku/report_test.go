@@ -3,6 +3,7 @@ package dku
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -174,5 +175,29 @@ func TestTheIDsAreThoseOfTheDocumentation(t *testing.T) {
 	slices.Sort(told)
 	if !slices.Equal(told, IDs()) {
 		t.Errorf("docs/dku.md tells of\n%v\nand there are\n%v", told, IDs())
+	}
+}
+
+func TestAReportReplacesNothingAndFollowsNoLink(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	victim := filepath.Join(dir, "victim")
+	r := Report{Host: "lab", GeneratedAt: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)}
+	err := errors.Join(os.WriteFile(victim, []byte("mine"), 0o600), os.Symlink(victim, filepath.Join(dir, "dku-20260504T120000Z-lab.json")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths, err := r.Write(dir)
+	if content, _ := os.ReadFile(victim); err != nil || string(content) != "mine" || !strings.Contains(paths[1], "lab-2.json") {
+		t.Errorf("%q %v %v", content, paths, err)
+	}
+}
+
+func TestWhatSomebodySaysAtGreatLengthIsCut(t *testing.T) {
+	t.Parallel()
+	c := Check{ID: "app.version"}
+	said := c.complete([]Finding{ok(strings.Repeat("é", 1<<20))}, Redactor{})
+	if message := said[0].Message; len(message) > 2100 || !strings.HasSuffix(message, "é…") {
+		t.Errorf("%d bytes, at the end %q", len(message), message[len(message)-10:])
 	}
 }

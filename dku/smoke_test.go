@@ -23,8 +23,8 @@ func TestTheComparisonFindsWhatDiffers(t *testing.T) {
 		"another name":   func(f string) error { return os.Rename(filepath.Join(f, "empty.txt"), filepath.Join(f, "Empty.txt")) },
 		"nothing at all": os.RemoveAll,
 	} {
-		folder := filepath.Join(t.TempDir(), "tree")
-		if err := errors.Join(makeTree(t.Context(), folder), sameTree(folder)); err != nil {
+		folder := plant(t)
+		if err := sameTree(folder); err != nil {
 			t.Fatal(err)
 		}
 		if err := alter(folder); err != nil {
@@ -38,8 +38,8 @@ func TestTheComparisonFindsWhatDiffers(t *testing.T) {
 
 func TestTheComparisonPassesOverWhatSystemsAdd(t *testing.T) {
 	t.Parallel()
-	folder := filepath.Join(t.TempDir(), "tree")
-	err := errors.Join(makeTree(t.Context(), folder), os.WriteFile(filepath.Join(folder, "._take 01.wav"), nil, 0o644),
+	folder := plant(t)
+	err := errors.Join(os.WriteFile(filepath.Join(folder, "._take 01.wav"), nil, 0o644),
 		os.Mkdir(filepath.Join(folder, "@eaDir"), 0o755), os.WriteFile(filepath.Join(folder, "@eaDir", "index"), nil, 0o644), sameTree(folder))
 	if err != nil {
 		t.Error(err)
@@ -114,7 +114,57 @@ func TestWhatIsMadeTooLateIsNotMadeAgain(t *testing.T) {
 	if err := makeTrees(ctx, folder); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	if err := makeTree(t.Context(), filepath.Join(folder, "from")); !errors.Is(err, os.ErrNotExist) {
+	root := rooted(t, t.TempDir())
+	if err := makeTree(t.Context(), root, "folder/from"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("what holds it was made too: %v", err)
+	}
+}
+
+func rooted(t *testing.T, folder string) *os.Root {
+	t.Helper()
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root
+}
+
+// plant makes a tree as the smoke test does.
+func plant(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	if err := makeTree(t.Context(), rooted(t, folder), "tree"); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(folder, "tree")
+}
+
+// Whoever may write to the allowed root may put a link where a folder was.
+func TestNothingIsMadeWhereALinkLeads(t *testing.T) {
+	t.Parallel()
+	folder, elsewhere := t.TempDir(), t.TempDir()
+	if err := errors.Join(os.Chmod(elsewhere, 0o700), os.Symlink(elsewhere, filepath.Join(folder, "from"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := makeTree(t.Context(), rooted(t, folder), "from/move"); err == nil {
+		t.Error("it was made")
+	}
+	info, err := os.Stat(elsewhere)
+	if entries, _ := os.ReadDir(elsewhere); err != nil || info.Mode().Perm() != 0o700 || len(entries) > 0 {
+		t.Errorf("%v, %v, %v", info.Mode(), entries, err)
+	}
+}
+
+func TestNobodyElseGetsInBeforeTheTreesAreMade(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "folder")
+	if err := makeTrees(t.Context(), folder); err != nil {
+		t.Fatal(err)
+	}
+	for name, mode := range map[string]os.FileMode{".": 0o755, "from": 0o777, "to": 0o777} {
+		if info, err := os.Stat(filepath.Join(folder, name)); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
 	}
 }

@@ -31,29 +31,41 @@ var smokeTree = map[string][]byte{
 var smokeFolders = []string{".", "Audio Files", "Audio Files/deep"}
 
 // makeTrees makes the sources of all trials, and what is in the way of one. The trees are made side by side: where each
-// operation takes some milliseconds, one after the other they would take seconds. It ends soon after ctx.
+// operation takes some milliseconds, one after the other they would take seconds. It ends soon after ctx. Nobody else gets in
+// before it is done, and nothing leads out: the allowed root may be anybody's to write to, and this process root's.
 func makeTrees(ctx context.Context, folder string) error {
-	for _, name := range []string{".", "from", "to"} {
-		if err := makeFolder(ctx, filepath.Join(folder, name)); err != nil {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, name := range []string{"from", "to"} {
+		if err := makeFolder(ctx, root, name); err != nil {
 			return err
 		}
 	}
-	trees := []string{filepath.Join("to", "exists")}
+	trees := []string{"to/exists"}
 	for _, t := range trials {
-		trees = append(trees, filepath.Join("from", t.tree))
+		trees = append(trees, "from/"+t.tree)
 	}
 	errs := make([]error, len(trees))
 	var making sync.WaitGroup
 	for i, tree := range trees {
-		making.Go(func() { errs[i] = makeTree(ctx, filepath.Join(folder, tree)) })
+		making.Go(func() { errs[i] = makeTree(ctx, root, tree) })
 	}
 	making.Wait()
-	return errors.Join(errs...)
+	return errors.Join(append(errs, root.Chmod(".", 0o755))...)
 }
 
-func makeTree(ctx context.Context, folder string) error {
+func makeTree(ctx context.Context, root *os.Root, tree string) error {
 	for _, name := range smokeFolders {
-		if err := makeFolder(ctx, filepath.Join(folder, name)); err != nil {
+		if err := makeFolder(ctx, root, filepath.Join(tree, name)); err != nil {
 			return err
 		}
 	}
@@ -61,7 +73,7 @@ func makeTree(ctx context.Context, folder string) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(folder, name), content, 0o644); err != nil {
+		if err := root.WriteFile(filepath.Join(tree, name), content, 0o644); err != nil {
 			return err
 		}
 	}
@@ -69,14 +81,14 @@ func makeTree(ctx context.Context, folder string) error {
 }
 
 // makeFolder never makes one that should hold it: what was removed must stay so. The worker may be another user, who moves it.
-func makeFolder(ctx context.Context, path string) error {
+func makeFolder(ctx context.Context, root *os.Root, path string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := os.Mkdir(path, 0o777); err != nil {
+	if err := root.Mkdir(path, 0o700); err != nil {
 		return err
 	}
-	return os.Chmod(path, 0o777) // whatever the umask
+	return root.Chmod(path, 0o777) // whatever the umask
 }
 
 // sameTree says what distinguishes a folder from smokeTree: every name, every byte.
