@@ -197,8 +197,7 @@ func (r *run) deliver(ctx context.Context, s *site, parents *staging.Parents) (e
 	}
 	defer func() {
 		r.earlier.close()
-		r.showFinal(err)
-		err = r.ifTaken(err)
+		err = r.ifTaken(r.showFinal(err))
 		switch {
 		case r.published:
 		case err != nil && !r.unsynced.Load() && r.spec.Resumes != nil && r.spec.Resumes(err):
@@ -239,16 +238,23 @@ func (r *run) begin(ctx context.Context, s *site) error {
 	return err
 }
 
-// showFinal lets a failure tell the path that an operator knows, and not that of a staging which is gone by then.
-func (r *run) showFinal(err error) {
+// showFinal lets a failure tell the path that an operator knows, and not that of a staging which is gone by then. The failure
+// itself may be others' too: whoever shares a connection shares why it was lost.
+func (r *run) showFinal(err error) error {
 	var f *failure.Error
 	if !errors.As(err, &f) {
-		return
+		return err
 	}
+	shown := *f
 	for _, staged := range []string{r.stage.Data().Path(), r.stage.Dir().Path()} {
-		f.Path = strings.Replace(f.Path, staged, r.destination.Path(), 1)
-		f.Message = strings.ReplaceAll(f.Message, staged, r.destination.Path())
+		shown.Path = strings.Replace(shown.Path, staged, r.destination.Path(), 1)
+		shown.Message = strings.ReplaceAll(shown.Message, staged, r.destination.Path())
 	}
+	if shown.Path == f.Path && shown.Message == f.Message {
+		return err
+	}
+	shown.Err = err
+	return &shown
 }
 
 // ifTaken tells a run that failed because another one took its staging from it, which may be one that had lost the right

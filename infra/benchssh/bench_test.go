@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -69,10 +70,12 @@ func TestTheOthersAreMeasuredWithoutKetter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out, "\n| tar \\| ssh tar | 0.") || !strings.Contains(out, "\n| Ketter ZIP_FIRST | not asked for |") {
+	if !measuredTar.MatchString(out) || !strings.Contains(out, "\n| Ketter ZIP_FIRST | not asked for |") {
 		t.Errorf("the table is\n%s", out)
 	}
 }
+
+var measuredTar = regexp.MustCompile(`\n\| tar \\\| ssh tar \| [0-9.]+ \| [0-9.]+ \|`)
 
 func TestAWayThatFailsIsToldAndTheOthersGoOn(t *testing.T) {
 	t.Parallel()
