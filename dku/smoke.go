@@ -148,6 +148,9 @@ func (s *smoke) arrived(ctx context.Context, t trial, job client.Job) Finding {
 	switch {
 	case err != nil && interrupted(ctx):
 		return notDone()
+	case errors.Is(err, context.DeadlineExceeded):
+		return warn(fmt.Sprintf("NOT DONE: job %d says success, but there was no time left to compare the trees in %s.", job.ID, s.path()),
+			"The storage is slow, busy or gone: see the findings on it, then run the DKU again.")
 	case err != nil:
 		return fail(fmt.Sprintf("FAILED: job %d says success, but %v.", job.ID, err),
 			"Do the worker and this host see the same storage? If so, stop transferring to it, and report this.")
