@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/tree"
@@ -91,6 +92,7 @@ func newCopier(ctx context.Context, root *tree.Root, data endpoint.Dir, options 
 	large := largeFiles
 	if root.Dir().Capabilities().Far || data.Capabilities().Far {
 		c.far, c.largeFrom, large = true, farLarge, farLargeFiles
+		c.unproven = semaphore.NewWeighted(farUnproven)
 	}
 	c.large = make(chan struct{}, large)
 	if options.Together && root.Folder != nil {
@@ -115,6 +117,7 @@ type copier struct {
 	// several requests.
 	largeFrom int64
 	large     chan struct{}
+	unproven  *semaphore.Weighted // bytes of files under way; nil: as many as there are
 	bulk      *bulkWriting        // nil: what is small is written one by one
 	reads     endpoint.BulkLimits // of the source's bulk ability; no Items: what is small is read one by one
 	readCalls chan struct{}       // one for each under way

@@ -63,6 +63,13 @@ func (f *file) look(in *folder) error {
 }
 
 func (f *file) copy(in *folder, work *share) (err error) {
+	if f.unproven != nil {
+		bytes := min(f.record.Size, unprovenOfOne)
+		if err := f.unproven.Acquire(f.ctx, bytes); err != nil {
+			return err
+		}
+		defer f.unproven.Release(bytes)
+	}
 	if f.to, err = in.opened(); err != nil {
 		return err
 	}

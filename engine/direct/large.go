@@ -16,6 +16,10 @@ const (
 	largeFiles = 4
 	// farLargeFiles is the same where large begins at farLarge.
 	farLargeFiles = 16
+	// farUnproven is how many bytes of files may be begun and not yet recorded where a network is between: a run that is
+	// killed sends them again. A large file counts with no more than unprovenOfOne, so that small ones go on beside it.
+	farUnproven   = 24 << 20
+	unprovenOfOne = 4 << 20
 	// chunksInFlight is how many chunks of one are, at most.
 	chunksInFlight = 16
 	// reserveSize is from when on storage is reserved.
