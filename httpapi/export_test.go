@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/ketter/ketter/engine/failure"
 )
 
 // CheckAnswer says where an answer isn't what the contract promises for its request. Of what the contract doesn't know, it asks nothing.
@@ -86,3 +88,14 @@ func matches(template, path string) bool {
 	}
 	return true
 }
+
+// Enum is the list of choices at a pointer into the contract.
+func Enum(pointer string) (choices []string) {
+	for _, choice := range elements(parsed().at(pointer + "/enum")) {
+		choices = append(choices, text(choice))
+	}
+	return choices
+}
+
+// OwnCodes are those that only HTTP has.
+func OwnCodes() []failure.Code { return ownCodes() }
