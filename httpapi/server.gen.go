@@ -108,7 +108,7 @@ type Job struct {
 	Status Status `json:"status"`
 
 	// Strategy `null` until it is decided.
-	Strategy *transfer.Strategy `json:"strategy"`
+	Strategy *DecidedStrategy `json:"strategy"`
 
 	// SubmittedBy The name of the token it was submitted with; `null`: without one.
 	SubmittedBy *string   `json:"submitted_by"`
@@ -165,13 +165,16 @@ type JobRequest struct {
 	SourcePath string `json:"source_path"`
 
 	// SourcePortal The portal that `source_path` is inside of, by its name or id. Without one the path is the worker's own.
-	SourcePortal *portalRef         `json:"source_portal,omitempty"`
-	Strategy     *transfer.Strategy `json:"strategy,omitempty"`
-	Verify       *Verify            `json:"verify,omitempty"`
+	SourcePortal *portalRef `json:"source_portal,omitempty"`
+	Strategy     *Strategy  `json:"strategy,omitempty"`
+	Verify       *Verify    `json:"verify,omitempty"`
 }
 
 // JobWithProgress defines model for JobWithProgress.
 type JobWithProgress = jobWithProgress
+
+// Method What is done; `rename` is a move within one file system.
+type Method = transfer.Method
 
 // Mode `copy` leaves the source as it is; `move` removes it once the destination is complete, durable and proven.
 type Mode = transfer.Mode
@@ -198,8 +201,8 @@ type Plan struct {
 	FinalPath string `json:"final_path"`
 
 	// FreeBytes `null` where the destination doesn't say.
-	FreeBytes *int64           `json:"free_bytes"`
-	Method    *transfer.Method `json:"method"`
+	FreeBytes *int64  `json:"free_bytes"`
+	Method    *Method `json:"method"`
 
 	// Mode `copy` leaves the source as it is; `move` removes it once the destination is complete, durable and proven.
 	Mode Mode `json:"mode"`
@@ -223,7 +226,7 @@ type Plan struct {
 	SourcePortal      *string  `json:"source_portal"`
 
 	// Strategy `null` where the source can't be counted.
-	Strategy *transfer.Strategy `json:"strategy"`
+	Strategy *DecidedStrategy `json:"strategy"`
 
 	// Verify `checksum` reads the destination again, `size` compares sizes, `none` trusts the storage.
 	Verify Verify `json:"verify"`
@@ -444,9 +447,9 @@ type SummaryGroup struct {
 	SourcePortal *string `json:"source_portal"`
 
 	// Strategy `null`: never decided.
-	Strategy   *transfer.Strategy `json:"strategy"`
-	Succeeded  int64              `json:"succeeded"`
-	Unfinished int64              `json:"unfinished"`
+	Strategy   *DecidedStrategy `json:"strategy"`
+	Succeeded  int64            `json:"succeeded"`
+	Unfinished int64            `json:"unfinished"`
 }
 
 // Verify `checksum` reads the destination again, `size` compares sizes, `none` trusts the storage.
@@ -1449,6 +1452,36 @@ func (response GetIndex200JSONResponse) VisitGetIndexResponse(w http.ResponseWri
 	return err
 }
 
+type GetIndex400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetIndex400ApplicationProblemPlusJSONResponse) VisitGetIndexResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetIndex401ApplicationProblemPlusJSONResponse Problem
+
+func (response GetIndex401ApplicationProblemPlusJSONResponse) VisitGetIndexResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetIndexdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -1493,6 +1526,36 @@ func (response GetDocs200TextHTMLResponse) VisitGetDocsResponse(w http.ResponseW
 	return err
 }
 
+type GetDocs400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetDocs400ApplicationProblemPlusJSONResponse) VisitGetDocsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDocs401ApplicationProblemPlusJSONResponse Problem
+
+func (response GetDocs401ApplicationProblemPlusJSONResponse) VisitGetDocsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetDocsdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -1527,6 +1590,22 @@ func (response GetHealth200JSONResponse) VisitGetHealthResponse(w http.ResponseW
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHealth400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetHealth400ApplicationProblemPlusJSONResponse) VisitGetHealthResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1582,6 +1661,20 @@ func (response ListJobs400ApplicationProblemPlusJSONResponse) VisitListJobsRespo
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListJobs401ApplicationProblemPlusJSONResponse Problem
+
+func (response ListJobs401ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1670,6 +1763,20 @@ func (response CreateJob400ApplicationProblemPlusJSONResponse) VisitCreateJobRes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateJob401ApplicationProblemPlusJSONResponse Problem
+
+func (response CreateJob401ApplicationProblemPlusJSONResponse) VisitCreateJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1813,6 +1920,20 @@ func (response GetJob400ApplicationProblemPlusJSONResponse) VisitGetJobResponse(
 	return err
 }
 
+type GetJob401ApplicationProblemPlusJSONResponse Problem
+
+func (response GetJob401ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetJob404ApplicationProblemPlusJSONResponse Problem
 
 func (response GetJob404ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
@@ -1879,6 +2000,20 @@ func (response CancelJob400ApplicationProblemPlusJSONResponse) VisitCancelJobRes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJob401ApplicationProblemPlusJSONResponse Problem
+
+func (response CancelJob401ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1976,6 +2111,20 @@ func (response GetJobDetail400ApplicationProblemPlusJSONResponse) VisitGetJobDet
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobDetail401ApplicationProblemPlusJSONResponse Problem
+
+func (response GetJobDetail401ApplicationProblemPlusJSONResponse) VisitGetJobDetailResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2087,6 +2236,20 @@ func (response StreamJobEvents400ApplicationProblemPlusJSONResponse) VisitStream
 	return err
 }
 
+type StreamJobEvents401ApplicationProblemPlusJSONResponse Problem
+
+func (response StreamJobEvents401ApplicationProblemPlusJSONResponse) VisitStreamJobEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamJobEvents404ApplicationProblemPlusJSONResponse Problem
 
 func (response StreamJobEvents404ApplicationProblemPlusJSONResponse) VisitStreamJobEventsResponse(w http.ResponseWriter) error {
@@ -2171,6 +2334,20 @@ func (response RetryJob400ApplicationProblemPlusJSONResponse) VisitRetryJobRespo
 	return err
 }
 
+type RetryJob401ApplicationProblemPlusJSONResponse Problem
+
+func (response RetryJob401ApplicationProblemPlusJSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RetryJob404ApplicationProblemPlusJSONResponse Problem
 
 func (response RetryJob404ApplicationProblemPlusJSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
@@ -2248,6 +2425,36 @@ func (response GetMetrics200TextResponse) VisitGetMetricsResponse(w http.Respons
 	return err
 }
 
+type GetMetrics400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetMetrics400ApplicationProblemPlusJSONResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMetrics401ApplicationProblemPlusJSONResponse Problem
+
+func (response GetMetrics401ApplicationProblemPlusJSONResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetMetricsdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -2292,6 +2499,36 @@ func (response GetContract200ApplicationYamlResponse) VisitGetContractResponse(w
 	return err
 }
 
+type GetContract400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetContract400ApplicationProblemPlusJSONResponse) VisitGetContractResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetContract401ApplicationProblemPlusJSONResponse Problem
+
+func (response GetContract401ApplicationProblemPlusJSONResponse) VisitGetContractResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetContractdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -2326,6 +2563,36 @@ func (response ListPortals200JSONResponse) VisitListPortalsResponse(w http.Respo
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPortals400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListPortals400ApplicationProblemPlusJSONResponse) VisitListPortalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPortals401ApplicationProblemPlusJSONResponse Problem
+
+func (response ListPortals401ApplicationProblemPlusJSONResponse) VisitListPortalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2389,6 +2656,20 @@ func (response CreatePortal400ApplicationProblemPlusJSONResponse) VisitCreatePor
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePortal401ApplicationProblemPlusJSONResponse Problem
+
+func (response CreatePortal401ApplicationProblemPlusJSONResponse) VisitCreatePortalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2468,9 +2749,37 @@ func (response DeletePortal204Response) VisitDeletePortalResponse(w http.Respons
 	return nil
 }
 
-type DeletePortal404ApplicationProblemPlusJSONResponse struct {
+type DeletePortal400ApplicationProblemPlusJSONResponse struct {
 	RefusedApplicationProblemPlusJSONResponse
 }
+
+func (response DeletePortal400ApplicationProblemPlusJSONResponse) VisitDeletePortalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePortal401ApplicationProblemPlusJSONResponse Problem
+
+func (response DeletePortal401ApplicationProblemPlusJSONResponse) VisitDeletePortalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePortal404ApplicationProblemPlusJSONResponse Problem
 
 func (response DeletePortal404ApplicationProblemPlusJSONResponse) VisitDeletePortalResponse(w http.ResponseWriter) error {
 
@@ -2537,9 +2846,37 @@ func (response GetPortal200JSONResponse) VisitGetPortalResponse(w http.ResponseW
 	return err
 }
 
-type GetPortal404ApplicationProblemPlusJSONResponse struct {
+type GetPortal400ApplicationProblemPlusJSONResponse struct {
 	RefusedApplicationProblemPlusJSONResponse
 }
+
+func (response GetPortal400ApplicationProblemPlusJSONResponse) VisitGetPortalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPortal401ApplicationProblemPlusJSONResponse Problem
+
+func (response GetPortal401ApplicationProblemPlusJSONResponse) VisitGetPortalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPortal404ApplicationProblemPlusJSONResponse Problem
 
 func (response GetPortal404ApplicationProblemPlusJSONResponse) VisitGetPortalResponse(w http.ResponseWriter) error {
 
@@ -2605,6 +2942,20 @@ func (response ReplacePortal400ApplicationProblemPlusJSONResponse) VisitReplaceP
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePortal401ApplicationProblemPlusJSONResponse Problem
+
+func (response ReplacePortal401ApplicationProblemPlusJSONResponse) VisitReplacePortalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2721,6 +3072,20 @@ func (response TestPortal400ApplicationProblemPlusJSONResponse) VisitTestPortalR
 	return err
 }
 
+type TestPortal401ApplicationProblemPlusJSONResponse Problem
+
+func (response TestPortal401ApplicationProblemPlusJSONResponse) VisitTestPortalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type TestPortal404ApplicationProblemPlusJSONResponse Problem
 
 func (response TestPortal404ApplicationProblemPlusJSONResponse) VisitTestPortalResponse(w http.ResponseWriter) error {
@@ -2797,6 +3162,22 @@ func (response GetReadiness200JSONResponse) VisitGetReadinessResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReadiness400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetReadiness400ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2904,6 +3285,20 @@ func (response ListJobsHistory400ApplicationProblemPlusJSONResponse) VisitListJo
 	return err
 }
 
+type ListJobsHistory401ApplicationProblemPlusJSONResponse Problem
+
+func (response ListJobsHistory401ApplicationProblemPlusJSONResponse) VisitListJobsHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListJobsHistorydefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -2975,6 +3370,20 @@ func (response GetJobsSummary400ApplicationProblemPlusJSONResponse) VisitGetJobs
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobsSummary401ApplicationProblemPlusJSONResponse Problem
+
+func (response GetJobsSummary401ApplicationProblemPlusJSONResponse) VisitGetJobsSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
 	_, err := buf.WriteTo(w)
 	return err
 }
