@@ -39,6 +39,7 @@ func (a *api) CreatePortal(ctx context.Context, r CreatePortalRequestObject) (Cr
 	if err != nil {
 		return nil, err
 	}
+	defer within(request(ctx), workDeadline)()
 	created, err := a.Portals.CreatePortal(ctx, asked.portal, func(p db.Portal) (db.Portal, error) {
 		return a.seal(p, asked.credential)
 	})
@@ -80,6 +81,7 @@ func (a *api) ReplacePortal(ctx context.Context, r ReplacePortalRequestObject) (
 	if err != nil {
 		return nil, err
 	}
+	defer within(request(ctx), workDeadline)()
 	found, err := a.findPortal(ctx, r.ID)
 	if err != nil {
 		return nil, err
