@@ -1,6 +1,7 @@
 package db_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -118,17 +119,34 @@ func narrowFilters() (all []db.JobFilter) {
 func narrowListsReadLittle(t *testing.T, store *db.Store, url string, inAll int) {
 	const page = 51
 	explained(t, url, func(t *testing.T, explainer *testdb.Explainer) {
+		took := map[float64]string{}
 		for _, filter := range narrowFilters() {
 			filter.Limit = page
 			explainer.Plans = nil
 			listed, err := db.New(explainer).Jobs(t.Context(), filter)
 			must(t, err)
 			within(t, told(filter), explainer.Plans, float64(combinations(filter)+1)*page+edges(inAll))
+			took[milliseconds(explainer.Plans)] = told(filter)
 			if ids, want := idsOf(listed), naively(t, store, filter); !slices.Equal(ids, want) {
 				t.Errorf("%s: %v, want %v", told(filter), ids, want)
 			}
 		}
+		tellSlowest(t, took)
 	})
+}
+
+// tellSlowest tells how long the one in the middle took, and the slowest.
+func tellSlowest(t *testing.T, took map[float64]string) {
+	times := slices.Sorted(maps.Keys(took))
+	slowest := times[len(times)-1]
+	t.Logf("%d lists: %.3f ms is the median, %.3f ms the slowest: %s", len(times), times[len(times)/2], slowest, took[slowest])
+}
+
+func milliseconds(plans []testdb.Plan) (sum float64) {
+	for _, plan := range plans {
+		sum += plan.Milliseconds
+	}
+	return sum
 }
 
 // A summary reads the jobs of its time, each once.
