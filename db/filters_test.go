@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -202,5 +203,29 @@ func TestPagesNeitherRepeatNorSkipWhileJobsAreSubmitted(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", told(filter), got, want)
 		}
+	}
+}
+
+// The first jobs of a route and of an hour come at once, as after a restart.
+func TestJobsThatAreSubmittedAtOnceShareTheirRoute(t *testing.T) {
+	t.Parallel()
+	store, _ := testdb.New(t)
+	lab := createPortal(t, store, "LAB")
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 5 {
+				if _, err := createOf(t.Context(), db.New(store.Pool()), &lab, nil); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n := scan[int](t, store, "SELECT count(*) FROM routes"); n != 1 {
+		t.Errorf("%d routes", n)
+	}
+	if n := scan[int](t, store, "SELECT count(*) FROM jobs JOIN routes r ON r.id = route AND r.source_portal_name = 'LAB'"); n != 40 {
+		t.Errorf("%d of 40 jobs have it", n)
 	}
 }
