@@ -101,7 +101,7 @@ func FuzzCSV(f *testing.F) {
 	f.Fuzz(func(t *testing.T, path, message, name string) {
 		texts := []string{path, message, name}
 		if !utf8.ValidString(path + message + name) {
-			t.Skip("PostgreSQL holds valid UTF-8 alone")
+			return // PostgreSQL holds valid UTF-8 alone
 		}
 		job := failedJob()
 		job.SourcePath, job.ErrorMessage, job.SourcePortalName = path, &message, &name
