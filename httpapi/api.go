@@ -33,6 +33,7 @@ type Jobs interface {
 	JobWithProgress(ctx context.Context, id int64) (db.Followed, error)
 	// Follow returns the job with at most so many of its events, those after a seq.
 	Follow(ctx context.Context, id, after int64, most int32) (db.Followed, error)
+	Summary(ctx context.Context, filter db.SummaryFilter) ([]db.SummaryGroup, error)
 }
 
 // Options is what the API works with.
@@ -134,7 +135,7 @@ func (a *api) GetIndex(context.Context, GetIndexRequestObject) (GetIndexResponse
 	routes := map[string]string{}
 	for _, o := range parsed().operations {
 		described, _ := o.contract.follow(o.pointer)
-		routes[text(described["summary"])] = o.method + " " + o.template
+		routes[textOf(described["summary"])] = o.method + " " + o.template
 	}
 	if a.RiverUI != nil {
 		routes["The queue, as a page"] = "GET " + riverUIPrefix + "/"

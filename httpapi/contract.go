@@ -110,7 +110,7 @@ func (c *contract) addPath(path string) error {
 func (o *operation) addParameters(list string) error {
 	for i := range elements(o.contract.at(list)) {
 		described, pointer := o.contract.follow(fmt.Sprintf("%s/%d", list, i))
-		p := parameter{name: text(described["name"]), in: text(described["in"])}
+		p := parameter{name: textOf(described["name"]), in: textOf(described["in"])}
 		schema, err := o.contract.compile(pointer + "/schema")
 		if err != nil {
 			return err
@@ -215,7 +215,7 @@ func elements(node any) []any {
 	return list
 }
 
-func text(node any) string {
+func textOf(node any) string {
 	s, _ := node.(string)
 	return s
 }

@@ -70,7 +70,7 @@ func (c *contract) noField(names []string, schema string) string {
 	if len(known) == 0 {
 		return fmt.Sprintf("There is no field %s; this route has none.", unknown)
 	}
-	return fmt.Sprintf("There is no field %s; %s has %s.", unknown, text(object[aThing]), strings.Join(known, ", "))
+	return fmt.Sprintf("There is no field %s; %s has %s.", unknown, textOf(object[aThing]), strings.Join(known, ", "))
 }
 
 func (o *operation) noParameter(name string) error {
@@ -90,7 +90,7 @@ func (o *operation) noParameter(name string) error {
 // mustBe says what a schema wants.
 func (c *contract) mustBe(pointer string) string {
 	schema, at := c.follow(pointer)
-	if words := text(schema[mustBeWords]); words != "" {
+	if words := textOf(schema[mustBeWords]); words != "" {
 		return words
 	}
 	if all := elements(schema["allOf"]); len(all) > 0 {
@@ -100,13 +100,13 @@ func (c *contract) mustBe(pointer string) string {
 		return alternatives(choices)
 	}
 	types := elements(schema["type"])
-	if one := text(schema["type"]); one != "" {
+	if one := textOf(schema["type"]); one != "" {
 		types = []any{one}
 	}
 	var words []string
 	for _, t := range types {
 		if t != "null" { // who has a value to give wants to know what it may be
-			words = append(words, typeWords(text(t), schema))
+			words = append(words, typeWords(textOf(t), schema))
 		}
 	}
 	return strings.Join(words, " or ")

@@ -92,10 +92,10 @@ type docsType struct {
 
 func (c *contract) docs() docs {
 	info, _ := c.follow("/info")
-	d := docs{Title: text(info["title"]), Summary: text(info["summary"]), Description: text(info["description"])}
+	d := docs{Title: textOf(info["title"]), Summary: textOf(info["summary"]), Description: textOf(info["description"])}
 	for _, tag := range elements(c.at("/tags")) {
 		described := tag.(map[string]any)
-		d.Groups = append(d.Groups, c.docsGroup(text(described["name"]), text(described["description"])))
+		d.Groups = append(d.Groups, c.docsGroup(textOf(described["name"]), textOf(described["description"])))
 	}
 	for _, name := range c.names("/components/schemas") {
 		d.Schemas = append(d.Schemas, c.docsSchema(name))
@@ -111,7 +111,7 @@ func (c *contract) docsGroup(name, description string) docsGroup {
 			if o == nil {
 				continue
 			}
-			if described, _ := c.follow(o.pointer); text(elements(described["tags"])[0]) == name {
+			if described, _ := c.follow(o.pointer); textOf(elements(described["tags"])[0]) == name {
 				group.Operations = append(group.Operations, o.docs(described))
 			}
 		}
@@ -120,12 +120,12 @@ func (c *contract) docsGroup(name, description string) docsGroup {
 }
 
 func (o *operation) docs(described map[string]any) docsOperation {
-	d := docsOperation{Method: o.method, Path: o.template, ID: text(described["operationId"]), Summary: text(described["summary"]), Description: text(described["description"])}
+	d := docsOperation{Method: o.method, Path: o.template, ID: textOf(described["operationId"]), Summary: textOf(described["summary"]), Description: textOf(described["description"])}
 	for _, list := range []string{"/paths/" + escaped(o.template) + "/parameters", o.pointer + "/parameters"} {
 		for i := range elements(o.contract.at(list)) {
 			parameter, at := o.contract.follow(fmt.Sprintf("%s/%d", list, i))
-			field := o.contract.docsField(text(parameter["name"]), at+"/schema")
-			field.In, field.Description, field.Required = text(parameter["in"]), text(parameter["description"]), parameter["required"] == true
+			field := o.contract.docsField(textOf(parameter["name"]), at+"/schema")
+			field.In, field.Description, field.Required = textOf(parameter["in"]), textOf(parameter["description"]), parameter["required"] == true
 			d.Parameters = append(d.Parameters, field)
 		}
 	}
@@ -138,7 +138,7 @@ func (o *operation) docs(described map[string]any) docsOperation {
 	}
 	for _, status := range o.contract.names(o.pointer + "/responses") {
 		answer, at := o.contract.follow(o.pointer + "/responses/" + status)
-		a := docsAnswer{Status: status, Description: text(answer["description"])}
+		a := docsAnswer{Status: status, Description: textOf(answer["description"])}
 		for _, mediaType := range o.contract.names(at + "/content") {
 			t := o.contract.docsType(at + "/content/" + escaped(mediaType) + "/schema")
 			a.Type.Schemas = append(a.Type.Schemas, t.Schemas...)
@@ -152,7 +152,7 @@ func (o *operation) docs(described map[string]any) docsOperation {
 func (c *contract) docsSchema(name string) docsSchema {
 	at := "/components/schemas/" + name
 	schema, _ := c.follow(at)
-	d := docsSchema{Name: name, Description: text(schema["description"]), Type: c.docsType(at), Fields: c.docsFields(at)}
+	d := docsSchema{Name: name, Description: textOf(schema["description"]), Type: c.docsType(at), Fields: c.docsFields(at)}
 	for i := range elements(schema["allOf"]) {
 		if part := fmt.Sprintf("%s/allOf/%d", at, i); c.at(part+"/$ref") == nil {
 			d.Fields = append(d.Fields, c.docsFields(part)...)
@@ -175,10 +175,10 @@ func (c *contract) docsFields(object string) (fields []docsField) {
 
 func (c *contract) docsField(name, pointer string) docsField {
 	schema, _ := c.at(pointer).(map[string]any)
-	field := docsField{Name: name, Type: c.docsType(pointer), Description: text(schema["description"])}
+	field := docsField{Name: name, Type: c.docsType(pointer), Description: textOf(schema["description"])}
 	if field.Description == "" {
 		followed, _ := c.follow(pointer)
-		field.Description = text(followed["description"])
+		field.Description = textOf(followed["description"])
 	}
 	if standard, given := schema["default"]; given {
 		field.Default = fmt.Sprint(standard)
@@ -189,7 +189,7 @@ func (c *contract) docsField(name, pointer string) docsField {
 // docsType says what a schema takes: a name where it has one, else words.
 func (c *contract) docsType(pointer string) docsType {
 	schema, _ := c.at(pointer).(map[string]any)
-	if ref := text(schema["$ref"]); ref != "" {
+	if ref := textOf(schema["$ref"]); ref != "" {
 		return docsType{Schemas: []string{ref[strings.LastIndexByte(ref, '/')+1:]}}
 	}
 	for _, combined := range []string{"oneOf", "anyOf", "allOf"} {
@@ -221,12 +221,12 @@ func typeOf(schema map[string]any) string {
 		return strings.Join(words, ", ")
 	}
 	types := elements(schema["type"])
-	if one := text(schema["type"]); one != "" {
+	if one := textOf(schema["type"]); one != "" {
 		types = []any{one}
 	}
 	words := make([]string, len(types))
 	for i, t := range types {
-		words[i] = text(t)
+		words[i] = textOf(t)
 	}
 	said := strings.Join(words, " or ")
 	if schema["format"] == "date-time" {

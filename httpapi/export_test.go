@@ -92,7 +92,7 @@ func matches(template, path string) bool {
 // Enum is the list of choices at a pointer into the contract.
 func Enum(pointer string) (choices []string) {
 	for _, choice := range elements(parsed().at(pointer + "/enum")) {
-		choices = append(choices, text(choice))
+		choices = append(choices, textOf(choice))
 	}
 	return choices
 }

@@ -31,11 +31,11 @@ func (a *api) TestPortal(ctx context.Context, r TestPortalRequestObject) (TestPo
 	if err != nil && ctx.Err() != nil {
 		err = failure.New(failure.PortalUnreachable, "", fmt.Sprintf("The test of portal %s did not come to an end within %s.", portal.Name, testDeadline))
 	}
-	return TestPortal200JSONResponse(whole(report)), portalError(portal.Name, err)
+	return TestPortal200JSONResponse(complete(report)), portalError(portal.Name, err)
 }
 
-// whole makes empty lists of those that are null.
-func whole(r PortalReport) PortalReport {
+// complete makes empty lists of those that are null.
+func complete(r PortalReport) PortalReport {
 	r.Checks = append([]PortalCheck{}, r.Checks...)
 	r.ExtensionsMissing = append([]string{}, r.ExtensionsMissing...)
 	r.Tools = append([]string{}, r.Tools...)

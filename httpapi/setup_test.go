@@ -297,3 +297,7 @@ func (b brokenJobs) JobWithProgress(ctx context.Context, _ int64) (db.Followed, 
 func (b brokenJobs) Follow(ctx context.Context, _, _ int64, _ int32) (db.Followed, error) {
 	return db.Followed{}, b.answer(ctx)
 }
+
+func (b brokenJobs) Summary(ctx context.Context, _ db.SummaryFilter) ([]db.SummaryGroup, error) {
+	return nil, b.answer(ctx)
+}

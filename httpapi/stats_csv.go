@@ -146,7 +146,7 @@ func moment(t *time.Time) string {
 }
 
 func errorHint(job db.Job) *string {
-	if job.ErrorCode != nil && orEmpty(job.ErrorHint) == "" {
+	if job.ErrorCode != nil && orZero(job.ErrorHint) == "" {
 		return new(job.ErrorCode.Hint())
 	}
 	return job.ErrorHint
