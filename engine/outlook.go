@@ -174,6 +174,7 @@ func (l *looker) way(s *site, r *run, made error) {
 	}
 	if l.spec.Mode == transfer.Move && !l.spec.Forced() && made == nil && r.mayRename() {
 		l.Method = transfer.Rename
+		l.Why += " It is a move within one file system, so nothing is copied."
 		return
 	}
 	l.Method = r.builder.method()

@@ -21,12 +21,15 @@ const (
 
 	fieldSourcePortal      = "source_portal"
 	fieldDestinationPortal = "destination_portal"
+
+	fieldDryRun = "dry_run"
 )
 
 // jobRequest is what POST /jobs asks for; which portals there are is yet to be found.
 type jobRequest struct {
 	submission                      transfer.Submission
 	sourcePortal, destinationPortal string // ids or names; empty: none
+	dryRun                          bool
 }
 
 // parseJob makes a job of a request's members, or says what is wrong with the first that doesn't fit. Where the paths may
@@ -36,6 +39,7 @@ func parseJob(members []member) (asked jobRequest, err error) {
 	if err != nil {
 		return asked, err
 	}
+	asked.dryRun = values[fieldDryRun] == "true"
 	asked.sourcePortal, asked.destinationPortal = values[fieldSourcePortal], values[fieldDestinationPortal]
 	if asked.submission.Spec, err = parseSpec(values); err != nil {
 		return asked, err
@@ -64,11 +68,11 @@ func parseSpec(values map[string]string) (spec transfer.Spec, err error) {
 	return spec, err
 }
 
-// texts returns the values by name. All that a job knows are strings but the priority, which stays as it was written.
+// texts returns the values by name. All that a job knows are strings but the priority and dry_run, which stay as they were written.
 func texts(members []member) (map[string]string, error) {
 	known := []string{
 		fieldSource, fieldDestination, fieldMode, fieldStrategy, fieldVerify, fieldQueue, fieldPriority, fieldSourcePortal,
-		fieldDestinationPortal,
+		fieldDestinationPortal, fieldDryRun,
 	}
 	values := make(map[string]string, len(members))
 	for _, m := range members {
@@ -78,6 +82,8 @@ func texts(members []member) (map[string]string, error) {
 			err = invalid("There is no field %s; a job has %s.", short(m.name), strings.Join(known, ", "))
 		case m.name == fieldPriority:
 			values[m.name] = string(m.value)
+		case m.name == fieldDryRun:
+			values[m.name], err = m.boolean()
 		case m.name == fieldSourcePortal || m.name == fieldDestinationPortal:
 			values[m.name], err = m.portal()
 		default:
@@ -88,6 +94,14 @@ func texts(members []member) (map[string]string, error) {
 		}
 	}
 	return values, nil
+}
+
+// boolean returns a member's value as it was written, which must be true or false.
+func (m member) boolean() (string, error) {
+	if kind := kindOf(m.value); kind != "a boolean" {
+		return "", invalid("%s must be true or false; it is %s.", m.name, kind)
+	}
+	return string(m.value), nil
 }
 
 // portal returns a member's value, which must name a portal or be its id.

@@ -15,6 +15,10 @@ import (
 
 // createJob records a job. Whether its paths exist is for the worker to find: they are its host's, not this one's.
 func (a *api) createJob(c *gin.Context) error {
+	whole := c.Request.Context() // a plan takes longer than what waits for the database
+	ctx, cancel := context.WithTimeout(whole, workDeadline)
+	defer cancel()
+	c.Request = c.Request.WithContext(ctx)
 	if _, err := parseQuery(c); err != nil {
 		return err
 	}
@@ -22,11 +26,18 @@ func (a *api) createJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	submission, err := a.parseSubmission(c.Request.Context(), members)
+	submission, dryRun, err := a.parseSubmission(ctx, members)
 	if err != nil {
 		return err
 	}
 	if submission.IdempotencyKey, err = idempotencyKey(c.Request.Header); err != nil {
+		return err
+	}
+	if dryRun {
+		plan, err := a.plan(whole, submission)
+		if err == nil {
+			writeJSON(c, http.StatusOK, plan)
+		}
 		return err
 	}
 	job, created, err := a.Submitter.Submit(c.Request.Context(), submission)
@@ -43,10 +54,10 @@ func (a *api) createJob(c *gin.Context) error {
 }
 
 // parseSubmission makes a submission of a request's members, with the portals it names.
-func (a *api) parseSubmission(ctx context.Context, members []member) (transfer.Submission, error) {
+func (a *api) parseSubmission(ctx context.Context, members []member) (_ transfer.Submission, dryRun bool, _ error) {
 	asked, err := parseJob(members)
 	if err != nil {
-		return asked.submission, err
+		return asked.submission, asked.dryRun, err
 	}
 	spec := &asked.submission.Spec
 	for _, p := range []struct {
@@ -58,11 +69,11 @@ func (a *api) parseSubmission(ctx context.Context, members []member) (transfer.S
 		}
 		portal, err := a.findPortal(ctx, p.ref)
 		if err != nil {
-			return asked.submission, err
+			return asked.submission, asked.dryRun, err
 		}
 		*p.id = portal.ID
 	}
-	return asked.submission, checkPaths(*spec, a.AllowedRoots)
+	return asked.submission, asked.dryRun, checkPaths(*spec, a.AllowedRoots)
 }
 
 func (a *api) cancelJob(c *gin.Context) error { return a.operate(c, a.Operator.Cancel) }
