@@ -85,7 +85,9 @@ func TestAnObstacleIsToldByItsCodeAndHarmsNothing(t *testing.T) {
 					code = obstacle.up
 				}
 				if code != "" {
-					b.foreseen(spec, code)
+					if strategy == transfer.Direct {
+						b.foreseen(spec, code)
+					}
 					_, err := b.run(t.Context(), spec)
 					b.tells(err, code)
 				}
