@@ -56,26 +56,36 @@ func (a *archiver) makeInPlace(ctx context.Context) error { return a.pack(ctx, a
 
 // makeAndSend makes the archive in the folder for archives, sends it as one file, and removes it there.
 func (a *archiver) makeAndSend(ctx context.Context) (err error) {
-	dir, err := local.Open(a.engine.tmpDir)
+	dir, err := a.engine.openTmp()
 	if err != nil {
-		return failure.AtDestination("open the folder for archives", a.engine.tmpDir, err)
+		return err
 	}
 	defer dir.Close()
 	if err := removeDead(ctx, dir, a.spec.Run); err != nil {
 		return err
 	}
-	if err := enough(dir, endpoint.Space{Bytes: uint64(archiveSize(a.run)), Inodes: 3}); err != nil {
+	if err := enough(dir, a.archiveNeeds()); err != nil {
 		return err
 	}
 	stage, err := staging.Create(dir, staging.Name(a.spec.Run))
 	if err != nil {
-		return failure.AtDestination("make staging", a.engine.tmpDir, err)
+		return noStaging(dir, err)
 	}
 	defer func() { err = joinSweep(ctx, err, stage) }()
 	if err := a.pack(ctx, stage.Dir()); err != nil {
 		return err
 	}
 	return a.send(ctx, stage.Dir())
+}
+
+func (e *Engine) openTmp() (endpoint.Dir, error) {
+	dir, err := local.Open(e.tmpDir)
+	return dir, failure.AtDestination("open the folder for archives", e.tmpDir, err)
+}
+
+// archiveNeeds is what the folder for archives must have free.
+func (r *run) archiveNeeds() endpoint.Space {
+	return endpoint.Space{Bytes: uint64(archiveSize(r)), Inodes: 3}
 }
 
 func (a *archiver) pack(ctx context.Context, dir endpoint.Dir) error {

@@ -90,13 +90,21 @@ func (e *Engine) Plan(ctx context.Context, spec transfer.Spec) (planner.Plan, er
 	if s.published != nil {
 		return resumed(spec, *s.published), nil
 	}
-	source := planner.Source{Root: *s.source, Parallel: e.inFlight(s.source.Dir())}
-	to, from := holds(s.place.Dir), s.source.Dir().Capabilities()
-	if endpoint.OneRealm(s.place.Dir, s.source.Dir()) {
-		source.Avoid = &s.place.Info // or of the folder that it will be made in
+	return e.decide(ctx, s, nil)
+}
+
+// decide counts the source of a site, and tells amiss of what can't be counted; nil: that ends it. Without a place it is
+// decided without it.
+func (e *Engine) decide(ctx context.Context, s *site, amiss func(error)) (planner.Plan, error) {
+	source := planner.Source{Root: *s.source, Parallel: e.inFlight(s.source.Dir()), Amiss: amiss}
+	if s.place != nil {
+		to, from := holds(s.place.Dir), s.source.Dir().Capabilities()
+		source.Lacks = to.Lacks(from)
+		if endpoint.OneRealm(s.place.Dir, s.source.Dir()) {
+			source.Avoid = &s.place.Info // or of the folder that it will be made in
+		}
 	}
-	source.Lacks = to.Lacks(from)
-	return planner.DecideStrategy(ctx, &source, spec, s.sides.policy(e.policy))
+	return planner.DecideStrategy(ctx, &source, s.spec, s.sides.policy(e.policy))
 }
 
 func resumed(spec transfer.Spec, intent transfer.Intent) planner.Plan {

@@ -9,12 +9,25 @@ import (
 	"github.com/ketter/ketter/engine/transfer"
 )
 
-// possible fails what can't end well whatever the room: a move whose source can't be emptied, links where there are none.
+// possible fails what can't end well whatever the room.
 func (r *run) possible() error {
-	if r.spec.Mode == transfer.Move && r.plan.Unremovable != "" {
-		return failure.New(failure.SourcePermissionDenied, r.plan.Unremovable,
-			"The source can't be removed, so it can't be moved: no permission to remove "+r.plan.Unremovable)
+	if err := r.removable(); err != nil {
+		return err
 	}
+	return r.holdable()
+}
+
+// removable fails a move whose source can't be emptied.
+func (r *run) removable() error {
+	if r.spec.Mode != transfer.Move || r.plan.Unremovable == "" {
+		return nil
+	}
+	return failure.New(failure.SourcePermissionDenied, r.plan.Unremovable,
+		"The source can't be removed, so it can't be moved: no permission to remove "+r.plan.Unremovable)
+}
+
+// holdable fails links where there are none.
+func (r *run) holdable() error {
 	if r.plan.Symlinks > 0 && !r.holds.Symlinks {
 		f := failure.New(failure.UnsupportedFileType, r.spec.Source, fmt.Sprintf(
 			"The destination can't hold symbolic links, and the source has %d: %s", r.plan.Symlinks, r.spec.Source))
@@ -28,6 +41,10 @@ func (r *run) possible() error {
 // has brought. It asks for the least that any file system needs, so that it never refuses what would fit: that a file takes
 // whole blocks, say, is not so where small files live in their inodes. What one adds to that it tells as it fills up.
 func (r *run) preflight(files, bytes int64) error {
+	return enough(r.destination, r.needs(files, bytes))
+}
+
+func (r *run) needs(files, bytes int64) endpoint.Space {
 	const ours = 3 // the staging folder, the one in it, and the manifest
 	least, inodes := r.plan.Least, r.plan.Inodes
 	if !r.holds.Holes || !r.holds.HardLinks {
@@ -38,7 +55,7 @@ func (r *run) preflight(files, bytes int64) error {
 		need.Bytes += uint64(max(0, archiveSize(r)-bytes))
 		need.Inodes++
 	}
-	return enough(r.destination, need)
+	return need
 }
 
 // archiveSize is the least that the archive takes: the files' bytes, and for each name its two headers with their times
@@ -46,6 +63,16 @@ func (r *run) preflight(files, bytes int64) error {
 func archiveSize(r *run) int64 {
 	const perName = 96
 	return r.plan.Least + perName*(r.plan.Files+r.plan.Folders)
+}
+
+// noParents is why the folders above the final name can't be made, nil if they can.
+func (r *run) noParents(err error) error {
+	return failure.AtDestination("make folder", r.spec.Destination, err)
+}
+
+// noStaging is the same of a staging in dir.
+func noStaging(dir endpoint.Dir, err error) error {
+	return failure.AtDestination("make staging", dir.Path(), err)
 }
 
 func enough(dir endpoint.Dir, need endpoint.Space) error {

@@ -13,16 +13,22 @@ import (
 	"github.com/ketter/ketter/engine/transfer"
 )
 
-// rename moves by renaming the source to its final name, and reports false where only a copy can do it. Whether the
-// storage can is asked with a name that doesn't exist, which the kernel answers with EXDEV before it looks for it: so the
-// point of no return is passed only when the rename may well succeed.
-func (r *run) rename(ctx context.Context, parents *staging.Parents) (bool, error) {
-	if r.source.Folder != nil && r.source.Info.Mode&0o200 == 0 && os.Geteuid() != 0 {
-		return false, nil // renaming a folder into another writes to it (its "..")
+// mayRename reports whether a rename may well succeed. It is asked with a name that doesn't exist, which the kernel answers
+// with EXDEV before it looks for it, so that nothing is changed and the point of no return isn't passed for nothing.
+func (r *run) mayRename() bool {
+	if folder := r.source.Folder; folder != nil { // renaming a folder into another writes to it (its "..")
+		shut := r.source.Info.Mode&0o200 == 0 && os.Geteuid() != 0
+		if shut || folder.CanMake() != nil {
+			return false
+		}
 	}
 	nothing := staging.Name(r.spec.Run)
-	err := r.source.Parent.Rename(nothing, r.destination, nothing)
-	if !errors.Is(err, fs.ErrNotExist) {
+	return errors.Is(r.source.Parent.Rename(nothing, r.destination, nothing), fs.ErrNotExist)
+}
+
+// rename moves by renaming the source to its final name, and reports false where only a copy can do it.
+func (r *run) rename(ctx context.Context, parents *staging.Parents) (bool, error) {
+	if !r.mayRename() {
 		return false, nil
 	}
 	intent := transfer.Intent{Path: r.spec.FinalPath(), Device: r.source.Info.Device, Inode: r.source.Info.Inode,
@@ -31,7 +37,7 @@ func (r *run) rename(ctx context.Context, parents *staging.Parents) (bool, error
 	if err := r.pastReturn(ctx, intent); err != nil {
 		return false, err
 	}
-	err = r.source.Parent.Rename(r.source.Name, r.destination, r.source.Name)
+	err := r.source.Parent.Rename(r.source.Name, r.destination, r.source.Name)
 	if onlyByCopy(err) {
 		return false, r.notPublished(ctx)
 	}

@@ -90,7 +90,7 @@ func (r *run) afresh(ctx context.Context, s *site) (transfer.Result, error) {
 	}
 	parents, err := staging.MakeParents(s.place.Dir, s.place.Missing)
 	if err != nil {
-		return transfer.Result{}, failure.AtDestination("make folder", r.spec.Destination, err)
+		return transfer.Result{}, r.noParents(err)
 	}
 	defer parents.Close()
 	r.destination = parents.Last()
@@ -230,7 +230,7 @@ func (r *run) begin(ctx context.Context, s *site) error {
 		return r.preflight(0, 0)
 	}, func() (err error) {
 		r.stage, err = staging.Create(r.destination, staging.Name(r.spec.Run))
-		return failure.AtDestination("make staging", r.destination.Path(), err)
+		return noStaging(r.destination, err)
 	})
 	if err != nil && r.stage != nil {
 		return joinSweep(ctx, err, r.stage)

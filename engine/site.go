@@ -292,7 +292,9 @@ func (s *site) close() {
 	if s.source != nil {
 		s.source.Close()
 	}
-	s.place.Dir.Close()
+	if s.place != nil {
+		s.place.Dir.Close()
+	}
 	s.sides.close()
 }
 

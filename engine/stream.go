@@ -31,11 +31,20 @@ func (streamed) build(ctx context.Context, r *run, sink *manifest.Writer) error 
 		transfer.Figures{"files": totals.Files, "bytes": totals.Bytes, "seconds": seconds})
 }
 
-// overNetwork replaces packing into an archive where a side is far away: by a stream where that side takes many files at
-// once, else by copying with many files in flight, and then it says why.
+// overNetwork chooses the builder, and tells why where it is another one than the strategy says.
 func (r *run) overNetwork(ctx context.Context, s *site) error {
-	if _, packs := r.builder.(byArchive); !packs || s.source == nil {
+	var why string
+	if r.builder, why = r.engine.suited(r.builder, s); why == "" {
 		return nil
+	}
+	return r.watch.event(ctx, transfer.EventConnected, why, transfer.Figures{"method": string(transfer.Copied)})
+}
+
+// suited replaces packing into an archive where a side is far away: by a stream where that side takes many files at once,
+// else by copying with many files in flight, and then it says why.
+func (e *Engine) suited(b builder, s *site) (_ builder, why string) {
+	if _, packs := b.(byArchive); !packs || s.source == nil {
+		return b, ""
 	}
 	from, to := s.source.Dir(), s.place.Dir
 	far := false
@@ -43,18 +52,15 @@ func (r *run) overNetwork(ctx context.Context, s *site) error {
 		far, bulk bool
 	}{{from.Capabilities().Far, readsTogether(from)}, {to.Capabilities().Far, writesTogether(to)}} {
 		if side.far && side.bulk {
-			r.builder = streamed{}
-			return nil
+			return streamed{}, ""
 		}
 		far = far || side.far
 	}
 	if !far {
-		return nil
+		return b, ""
 	}
-	r.builder = fileByFile{}
-	return r.watch.event(ctx, transfer.EventConnected, fmt.Sprintf("Nothing that could unpack may be started on the other host "+
-		"(no ketter, tar or unzip), so the files go one by one, %d at once.", r.engine.inFlight(from, to)),
-		transfer.Figures{"method": string(transfer.Copied)})
+	return fileByFile{}, fmt.Sprintf("Nothing that could unpack may be started on the other host "+
+		"(no ketter, tar or unzip), so the files go one by one, %d at once.", e.inFlight(from, to))
 }
 
 func readsTogether(dir endpoint.Dir) bool {

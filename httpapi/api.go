@@ -44,6 +44,8 @@ type Options struct {
 	Portals      Portals
 	Credentials  Credentials
 	PortalTester PortalTester // nil: none
+	Planner      Planner      // nil: none
+	Estimator    Estimator    // nil: plans say nothing of time
 	Streams      Streams
 	AllowedRoots []string // absolute and clean; with none, every path is refused
 	Ready        []Check
@@ -61,7 +63,9 @@ type api struct {
 	Options
 	open    chan struct{} // holds one for each live stream
 	looking chan struct{} // and for each that is looking
-	blind   atomic.Bool   // the last look failed
+
+	planning chan struct{} // holds one for each plan being made
+	blind    atomic.Bool   // the last look failed
 }
 
 // New makes the handler of everything Ketter serves.
@@ -73,6 +77,7 @@ func New(options Options) http.Handler {
 	a := &api{
 		Options: options,
 		open:    make(chan struct{}, options.Streams.Most), looking: make(chan struct{}, atOnce),
+		planning: make(chan struct{}, mostPlans),
 	}
 	gin.SetMode(gin.ReleaseMode) // the process's, and set atomically: gin itself prints nothing
 	engine := gin.New()

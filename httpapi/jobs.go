@@ -10,12 +10,22 @@ import (
 	"github.com/ketter/ketter/engine/transfer"
 )
 
-// CreateJob records a job. Whether its paths exist is for the worker to find: they are its host's, not this one's.
+// CreateJob records a job, or only plans it. Whether its paths exist is for the worker to find: they are its host's, not this one's.
 func (a *api) CreateJob(ctx context.Context, r CreateJobRequestObject) (CreateJobResponseObject, error) {
+	patient := request(ctx).Request.Context() // a plan takes longer than what waits for the database
 	defer within(request(ctx), workDeadline)()
 	submission, err := a.submission(ctx, *r.Body)
 	if err != nil {
 		return nil, err
+	}
+	if orZero(r.Body.DryRun) {
+		plan, err := a.plan(patient, submission)
+		if err != nil {
+			return nil, err
+		}
+		planned := CreateJob200JSONResponse{}
+		err = planned.Body.FromPlan(plan)
+		return planned, err
 	}
 	submission.IdempotencyKey = orZero(r.Params.IdempotencyKey)
 	job, created, err := a.Submitter.Submit(ctx, submission)
@@ -27,7 +37,8 @@ func (a *api) CreateJob(ctx context.Context, r CreateJobRequestObject) (CreateJo
 		return CreateJob201JSONResponse{Body: viewJob(job, a.Now()), Headers: CreateJob201ResponseHeaders{Location: location}}, nil
 	}
 	again := CreateJob200JSONResponse{Headers: CreateJob200ResponseHeaders{Location: &location}} // asked for before, under the same key
-	return again, again.Body.FromJob(viewJob(job, a.Now()))
+	err = again.Body.FromJob(viewJob(job, a.Now()))
+	return again, err
 }
 
 // submission makes one of what is asked for, with the portals that it names.

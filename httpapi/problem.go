@@ -21,12 +21,13 @@ const (
 	codeUnsupportedMediaType failure.Code = "unsupported_media_type"
 	codeDatabaseUnavailable  failure.Code = "database_unavailable"
 	codeNoMoreStreams        failure.Code = "no_more_streams"
+	codeTooManyPlans         failure.Code = "too_many_plans"
 )
 
 // ownCodes returns the codes that failure's table doesn't know.
 func ownCodes() []failure.Code {
 	return []failure.Code{
-		codeNotFound, codeMethodNotAllowed, codeBodyTooLarge, codeUnsupportedMediaType, codeDatabaseUnavailable, codeNoMoreStreams,
+		codeNotFound, codeMethodNotAllowed, codeBodyTooLarge, codeUnsupportedMediaType, codeDatabaseUnavailable, codeNoMoreStreams, codeTooManyPlans,
 	}
 }
 
@@ -49,6 +50,9 @@ func meaning(code failure.Code) (status int, title, hint string) {
 	case codeNoMoreStreams:
 		return http.StatusServiceUnavailable, "No more live streams can be opened now",
 			"Close some that nobody looks at, or ask for GET /jobs/{id} now and then. A new stream may be had later."
+	case codeTooManyPlans:
+		return http.StatusServiceUnavailable, "Too many plans are being made already",
+			"Ask again in a few seconds, or submit the job without dry_run: what would fail is found before the first byte."
 	case failure.Internal:
 		return code.HTTPStatus(), code.Title(), "The API's log holds the whole error under this request_id."
 	}

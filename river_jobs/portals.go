@@ -49,12 +49,14 @@ func (s sides) check(spec transfer.Spec) error {
 }
 
 // arrives is where the source arrives, as the sides call it. The whole of a portal bears the name of its folder.
-func (s sides) arrives(spec transfer.Spec) string {
+func (s sides) arrives(spec transfer.Spec) string { return on(s.destination, s.finalPath(spec)) }
+
+func (s sides) finalPath(spec transfer.Spec) string {
 	base := path.Base(spec.Source)
 	if s.source != nil && spec.Source == "/" {
 		base = path.Base(s.source.RootPath)
 	}
-	return on(s.destination, path.Join(spec.Destination, base))
+	return path.Join(spec.Destination, base)
 }
 
 // on is a path as people write it: "SRVTRF:/sessions/042", or as it is where there is no portal.

@@ -19,6 +19,10 @@ func (s services) newAPI(ctx context.Context, store *db.Store, redis *broker.Bro
 	if err != nil {
 		return nil, err
 	}
+	planning, err := newEngine(s.config, portals)
+	if err != nil {
+		return nil, err
+	}
 	ui, err := client.NewUI("/riverui")
 	if err != nil {
 		return nil, fmt.Errorf("making River UI: %w", err)
@@ -28,7 +32,7 @@ func (s services) newAPI(ctx context.Context, store *db.Store, redis *broker.Bro
 	}
 	return httpapi.New(httpapi.Options{
 		Submitter: client, Operator: client, Jobs: store, Portals: store, Credentials: credentials,
-		PortalTester: portalTester{portals},
+		PortalTester: portalTester{portals}, Planner: jobPlanner{client, planning}, Estimator: store,
 		Streams:      httpapi.Streams{Hub: hub, Stopping: ctx},
 		AllowedRoots: s.config.AllowedRoots, RiverUI: ui, Version: version, Logger: s.logger,
 		Ready: []httpapi.Check{

@@ -23,7 +23,7 @@ import (
 
 type transferOptions struct {
 	from, to, mode, strategy, verify string
-	json                             bool
+	json, dryRun                     bool
 }
 
 func newTransferCommand() *cobra.Command {
@@ -43,13 +43,18 @@ reads and writes only what is not proven yet.
 A folder of many small files is packed into one archive on the way (--strategy auto decides; the thresholds are
 KETTER_ZIP_THRESHOLD_FILES and KETTER_ZIP_THRESHOLD_AVG_SIZE_BYTES).
 
+With --dry-run nothing is written: it counts the source, looks at both sides as a transfer would before its first byte, says
+what would be done, and all that would fail. Its exit status is that of the first problem.
+
 ` + exitStatuses(failure.Codes()...),
 		Example: `  1. Copy a session, proven by checksums:
      ketter transfer --from /mnt/nexis/ep101 --to /mnt/quantum/backup --mode copy
   2. Move a camera card, comparing sizes only:
      ketter transfer --from /mnt/card/A001 --to /mnt/nexis/ingest --mode move --verify size
   3. Follow it from a script, one JSON object a line:
-     ketter transfer --from ep101 --to /mnt/quantum --mode copy --json`,
+     ketter transfer --from ep101 --to /mnt/quantum --mode copy --json
+  4. Before a big move: would it go well, and is there room?
+     ketter transfer --from /mnt/card/A001 --to /mnt/nexis/ingest --mode move --dry-run`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTransfer(cmd, options) },
 	}
@@ -60,6 +65,7 @@ KETTER_ZIP_THRESHOLD_FILES and KETTER_ZIP_THRESHOLD_AVG_SIZE_BYTES).
 	flags.StringVar(&options.mode, "mode", "", "copy, or move (the source is removed at the end)")
 	flags.StringVar(&options.strategy, "strategy", "auto", "auto, direct (file by file) or zip-first (as one archive)")
 	flags.StringVar(&options.verify, "verify", "checksum", "checksum, size or none")
+	flags.BoolVar(&options.dryRun, "dry-run", false, "only say what would be done, and what would fail")
 	flags.BoolVar(&options.json, "json", false, "print JSON lines instead of text")
 	return cmd
 }
@@ -128,6 +134,9 @@ func runTransfer(cmd *cobra.Command, options transferOptions) error {
 	e, err := newEngine(c, nil)
 	if err != nil {
 		return err
+	}
+	if options.dryRun {
+		return planTransfer(cmd, e, spec, options.json)
 	}
 	teller := newTeller(cmd.OutOrStdout(), cmd.ErrOrStderr(), options.json)
 	result, plan, err := transferNow(cmd.Context(), e, spec, teller)

@@ -111,7 +111,7 @@ var onlyChecked = map[string]string{
 	"docs/two-hosts.md: export DB_URL='postgres://ketter:PASSWORD@db.example:5432/ketter' REDIS_URL='redis://:PASSWORD@db.example:6379/0' (2)": "it stays in the foreground",
 	"docs/two-hosts.md: ssh -i /etc/ketter/id_srvtrf -o IdentitiesOnly=yes ketter@srvtrf.example":                                              "it is a login, ended by hand",
 	"docs/two-hosts.md: getent hosts srvtrf.example                # on LAB: does the name mean anything?":                                     "it looks at a network that isn't there",
-	"docs/two-hosts.md: su -s /bin/sh ketter -c 'ketter agent --root /srv/media </dev/null'      # it must answer KETTER-AGENT 1 …":            "it needs the account on the other host",
+	"docs/two-hosts.md: su -s /bin/sh ketter -c 'ketter agent --root /srv/media </dev/null'      # it must answer KETTER-AGENT 2 …":            "it needs the account on the other host",
 	"docs/two-hosts.md: findmnt /srv/media                         # on SRVTRF":                                                                "it asks for a mounted volume",
 	"docs/two-hosts.md: rm /etc/ssh/sshd_config.d/ketter.conf /etc/ssh/authorized_keys/ketter":                                                 "it takes an account and sshd's settings away, as root",
 }

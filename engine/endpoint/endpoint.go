@@ -147,6 +147,11 @@ type Dir interface {
 	// CanRemove reports, without trying, why this process could not remove name from the folder, nil if it could. With
 	// mayChange it may make the folder writable first.
 	CanRemove(name string, mayChange bool) error
+	// CanMake reports, without trying, why this process could not make a name in the folder: nil if it could, or where that
+	// can't be told.
+	CanMake() error
+	// CanRead is CanMake for reading the file called name.
+	CanRead(name string) error
 	// SetMode sets the permission bits of a file or folder; a symbolic link is refused.
 	SetMode(name string, mode uint32) error
 	// SetModTime sets the modification time of a name, of a symbolic link itself too.

@@ -15,7 +15,7 @@ import (
 func countTree(ctx context.Context, source *Source, plan *Plan) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, source.Parallel))
-	c := &counter{ctx: ctx, move: plan.Spec.Mode == transfer.Move, avoid: source.Avoid, group: group, plan: plan}
+	c := &counter{ctx: ctx, move: plan.Spec.Mode == transfer.Move, avoid: source.Avoid, told: source.Amiss, group: group, plan: plan}
 	err := tree.Walk[*counted](ctx, &source.Root, c, source.Parallel)
 	if others := group.Wait(); err == nil || ctx.Err() != nil && others != nil {
 		err = others // the walk was only told to stop
@@ -31,8 +31,9 @@ type counter struct {
 	avoid *endpoint.Info
 	group *errgroup.Group
 
-	mu   sync.Mutex // guards plan
+	mu   sync.Mutex // guards plan, and is held while told is called
 	plan *Plan
+	told func(error) // nil: what is amiss ends the count
 }
 
 // counted is a folder being counted.
@@ -103,21 +104,53 @@ func (c *counter) flush(f *counted) error {
 	return do()
 }
 
+// Amiss lets the count go on without a name, where somebody wants to know of all that is amiss and the rest can be counted.
+func (c *counter) Amiss(err error) error {
+	switch failure.CodeOf(err) {
+	case failure.SourcePermissionDenied, failure.UnsupportedFileType, failure.SourceChanged, failure.IOError:
+	default:
+		return err
+	}
+	if c.told == nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.told(err)
+	return nil
+}
+
+// askReadable is for those who won't read: whoever does finds out by himself.
+func (c *counter) askReadable(dir endpoint.Dir, name string) {
+	if c.told == nil || dir.CanRead(name) == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.plan.unreadable(tree.Join(dir.Path(), name))
+}
+
 func (c *counter) add(f *counted, names []endpoint.Entry) error {
-	var links, bytes, least, inodes int64
+	var files, links, bytes, least, inodes int64
 	for _, entry := range names {
 		if err := c.ctx.Err(); err != nil {
 			return err
 		}
 		if entry.Type == endpoint.Symlink {
+			files++
 			links++
 			inodes++
 			continue
 		}
 		info, err := infoOf(f.dir, entry)
 		if err != nil {
-			return err
+			if err := c.Amiss(err); err != nil {
+				return err
+			}
+			continue
 		}
+		c.askReadable(f.dir, entry.Name)
+		files++
 		bytes += info.Size
 		if info.Links <= 1 {
 			least += leastOf(info)
@@ -126,7 +159,7 @@ func (c *counter) add(f *counted, names []endpoint.Entry) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.plan.Files += int64(len(names))
+	c.plan.Files += files
 	c.plan.Symlinks += links
 	c.plan.Bytes += bytes
 	c.plan.Least += least
@@ -161,4 +194,7 @@ func (c *counter) Leave(f *counted) error {
 	return err
 }
 
-var _ tree.Visitor[*counted] = (*counter)(nil)
+var (
+	_ tree.Visitor[*counted] = (*counter)(nil)
+	_ tree.Tolerant          = (*counter)(nil)
+)

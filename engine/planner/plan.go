@@ -48,17 +48,33 @@ type Plan struct {
 	// Unremovable is a name below the source that this process may not remove, "" if there is none. Only a move that can't be
 	// a rename minds.
 	Unremovable string
+
+	// Unreadable are the first files that this process may not read, of a plan whose Source has Amiss.
+	Unreadable []string
+}
+
+// mostUnreadable is how many of them are named.
+const mostUnreadable = 5
+
+func (p *Plan) unreadable(path string) {
+	if len(p.Unreadable) < mostUnreadable {
+		p.Unreadable = append(p.Unreadable, path)
+	}
+}
+
+// Why is the reason, and what arrives without.
+func (p Plan) Why() string {
+	if len(p.Lacks) == 0 {
+		return p.Reason
+	}
+	return p.Reason + " The destination can't hold: " + strings.Join(p.Lacks, ", ") + "."
 }
 
 // Event is how the verdict is told.
 func (p Plan) Event() transfer.Event {
-	message := fmt.Sprintf("%s: %s", p.Strategy, p.Reason)
-	if len(p.Lacks) > 0 {
-		message += " The destination can't hold: " + strings.Join(p.Lacks, ", ") + "."
-	}
 	return transfer.Event{
 		Kind:    transfer.EventStrategyDecision,
-		Message: message,
+		Message: fmt.Sprintf("%s: %s", p.Strategy, p.Why()),
 		Figures: transfer.Figures{
 			"strategy":       string(p.Strategy),
 			"forced":         p.Forced,

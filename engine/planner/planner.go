@@ -21,6 +21,9 @@ type Source struct {
 	Lacks []string
 	// Parallel is how many names are looked at at once, at least 1.
 	Parallel int
+	// Amiss is told what can't be counted, which is left out then, by one goroutine at a time; and whether files can be read is
+	// asked. Nil: the first such name ends the count, as it would end a run.
+	Amiss func(error)
 }
 
 // DecideStrategy counts the source and decides. It finds what can't be transferred before anything is written.
@@ -71,6 +74,9 @@ func count(ctx context.Context, source *Source, plan *Plan) error {
 	case endpoint.File:
 		plan.Files, plan.Bytes, plan.Inodes = 1, source.Info.Size, 1
 		plan.Least = leastOf(source.Info)
+		if source.Amiss != nil && source.Parent.CanRead(source.Name) != nil {
+			plan.unreadable(source.Path)
+		}
 		return nil
 	case endpoint.Folder:
 		return countTree(ctx, source, plan)

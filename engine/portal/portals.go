@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -104,12 +105,16 @@ func (p *Portals) isHere(portal Portal) bool {
 	return portal.Local || portal.Label != "" && portal.Label == p.options.Label
 }
 
+// ErrElsewhere is in the failure of a portal that is a folder of other workers' host, about which nothing can be said here.
+var ErrElsewhere = errors.New("portal: it is a folder of another host")
+
 // here is a portal that is a folder of this machine.
 func (p *Portals) here(portal Portal) (engine.Portal, error) {
 	if portal.Label != "" && portal.Label != p.options.Label {
 		f := failure.New(failure.InvalidRequest, portal.Root, fmt.Sprintf(
 			"Portal %s is a folder of the workers labelled %s, and this worker's label is %q", portal.Name, portal.Label, p.options.Label))
 		f.Hint = "Start a worker there with KETTER_WORKER_LABEL=" + portal.Label + ", or make the portal one of kind sftp."
+		f.Err = ErrElsewhere
 		return engine.Portal{}, f
 	}
 	return engine.Portal{

@@ -85,6 +85,9 @@ func TestAnObstacleIsToldByItsCodeAndHarmsNothing(t *testing.T) {
 					code = obstacle.up
 				}
 				if code != "" {
+					if strategy == transfer.Direct {
+						b.foreseen(spec, code)
+					}
 					_, err := b.run(t.Context(), spec)
 					b.tells(err, code)
 				}
@@ -205,6 +208,9 @@ func TestAnAccountThatMayNotWriteIsTold(t *testing.T) {
 				b.sample(source, 20)
 				b.open(b.srv)
 				want := b.snapshot(source)
+				if name == "agent" { // SFTP knows nothing of who it is
+					b.foreseen(spec, map[bool]failure.Code{true: failure.DestinationPermissionDenied, false: failure.SourcePermissionDenied}[upload])
+				}
 				_, err := b.run(t.Context(), spec)
 				if upload {
 					b.tells(err, failure.DestinationPermissionDenied)

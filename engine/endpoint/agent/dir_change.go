@@ -94,6 +94,10 @@ func (d *dir) CanRemove(name string, mayChange bool) error {
 	return d.named(opCanRemove, name, true, func(q *encoder) { q.flag(mayChange) })
 }
 
+func (d *dir) CanMake() error { return d.do(opCanMake, d.query(), true) }
+
+func (d *dir) CanRead(name string) error { return d.named(opCanRead, name, true, nil) }
+
 func (d *dir) SetMode(name string, mode uint32) error {
 	d.s.moved() // it may not be opened any more
 	return d.named(opSetMode, name, true, func(q *encoder) { q.num(uint64(mode)) })

@@ -49,6 +49,13 @@ var folderOps = map[op]func(d endpoint.Dir, in *decoder, out *encoder) error{
 		name, mayChange := in.text(), in.flag()
 		return sound(in, func() error { return d.CanRemove(name, mayChange) })
 	},
+	opCanMake: func(d endpoint.Dir, in *decoder, _ *encoder) error {
+		return sound(in, d.CanMake)
+	},
+	opCanRead: func(d endpoint.Dir, in *decoder, _ *encoder) error {
+		name := in.text()
+		return sound(in, func() error { return d.CanRead(name) })
+	},
 	opSetMode: func(d endpoint.Dir, in *decoder, _ *encoder) error {
 		name, mode := in.text(), uint32(in.num())
 		return sound(in, func() error { return d.SetMode(name, mode) })

@@ -118,7 +118,7 @@ func served(t *testing.T, o ServeOptions, input []byte, closed bool) (string, er
 func TestAnAgentEndsWithItsInput(t *testing.T) {
 	t.Parallel()
 	out, err := served(t, ServeOptions{Version: "1.0 beta\n"}, nil, true)
-	if err != nil || !strings.HasPrefix(out, "KETTER-AGENT 1 1.0_beta_ ") || strings.Count(out, "\n") != 1 {
+	if err != nil || !strings.HasPrefix(out, "KETTER-AGENT 2 1.0_beta_ ") || strings.Count(out, "\n") != 1 {
 		t.Errorf("%q, %v", out, err)
 	}
 }

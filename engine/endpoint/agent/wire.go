@@ -10,7 +10,7 @@ import (
 )
 
 // protocol changes with whatever is said on the wire: both sides must have the same.
-const protocol = 1
+const protocol = 2
 
 const (
 	headerSize = 16
@@ -49,6 +49,8 @@ const (
 	opRemove
 	opRemoveDir
 	opCanRemove
+	opCanMake
+	opCanRead
 	opSetMode
 	opSetModTime
 	opSetXattrs

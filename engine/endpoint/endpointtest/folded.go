@@ -31,6 +31,7 @@ func (d folded) RemoveDir(name string) error          { return d.Dir.RemoveDir(d
 func (d folded) CanRemove(name string, mayChange bool) error {
 	return d.Dir.CanRemove(d.fold(name), mayChange)
 }
+func (d folded) CanRead(name string) error              { return d.Dir.CanRead(d.fold(name)) }
 func (d folded) SetMode(name string, mode uint32) error { return d.Dir.SetMode(d.fold(name), mode) }
 func (d folded) SetModTime(name string, when time.Time) error {
 	return d.Dir.SetModTime(d.fold(name), when)

@@ -40,6 +40,8 @@ const (
 	Remove    Op = "remove"
 	RemoveDir Op = "removedir"
 	CanRemove Op = "canremove"
+	CanMake   Op = "canmake"
+	CanRead   Op = "canread"
 	SetMode   Op = "setmode"
 	SetTime   Op = "settime"
 	Sync      Op = "sync"
@@ -192,6 +194,12 @@ func (d *hooked) RemoveDir(name string) error {
 
 func (d *hooked) CanRemove(name string, mayChange bool) error {
 	return d.do(CanRemove, name, func() error { return d.Dir.CanRemove(name, mayChange) })
+}
+
+func (d *hooked) CanMake() error { return d.do(CanMake, "", d.Dir.CanMake) }
+
+func (d *hooked) CanRead(name string) error {
+	return d.do(CanRead, name, func() error { return d.Dir.CanRead(name) })
 }
 
 func (d *hooked) SetMode(name string, mode uint32) error {

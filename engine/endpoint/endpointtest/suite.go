@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) endpoint.Dir, lacks ...Lack) {
 		"attributes come back":                   attributesComeBack,
 		"attributes come back, however many":     manyAttributesComeBack,
 		"publish is a rename":                    publishIsARename,
+		"what may be made and read is told":      whatIsAllowedIsTold,
 		"a link has a time of its own":           linkHasItsOwnTime,
 	}
 	if slices.Contains(lacks, LinkTimes) {
@@ -162,7 +163,8 @@ func noName(t *testing.T, dir endpoint.Dir) {
 		for _, err := range []error{lstat, open, openDir, create, readlink, dir.Mkdir(name, 0o700), dir.Remove(name),
 			dir.RemoveDir(name), dir.Symlink("x", name), dir.Rename(name, dir, "to"), dir.Rename("from", dir, name),
 			dir.Link(name, dir, "to"), dir.Link("from", dir, name), reopens(dir, name), publishes(dir, name, "to"),
-			publishes(dir, "from", name), dir.SetMode(name, 0o700), dir.SetModTime(name, time.Now()), dir.CanRemove(name, true)} {
+			publishes(dir, "from", name), dir.SetMode(name, 0o700), dir.SetModTime(name, time.Now()), dir.CanRemove(name, true),
+			dir.CanRead(name)} {
 			if !errors.Is(err, syscall.EINVAL) {
 				t.Errorf("%q: error is %v, want EINVAL", name, err)
 			}
@@ -170,6 +172,15 @@ func noName(t *testing.T, dir endpoint.Dir) {
 	}
 	if got := names(t, dir); len(got) > 0 {
 		t.Errorf("it left %q", got)
+	}
+}
+
+func whatIsAllowedIsTold(t *testing.T, dir endpoint.Dir) {
+	put(t, dir, "file", "x")
+	ok(t, dir.CanMake())
+	ok(t, dir.CanRead("file"))
+	if got := names(t, dir); len(got) != 1 {
+		t.Errorf("asking left %q", got)
 	}
 }
 

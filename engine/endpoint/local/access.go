@@ -27,9 +27,24 @@ func (d *dir) CanRemove(name string, mayChange bool) error {
 	if folder.Mode&unix.S_ISVTX != 0 && user != 0 && user != folder.Uid && user != st.Uid {
 		return unix.EPERM
 	}
-	err := retry(func() error { return unix.Faccessat(d.fd, ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS) })
+	err := d.CanMake()
 	if err == unix.EACCES && mayChange && user == folder.Uid {
 		return nil
 	}
 	return err
+}
+
+// CanMake asks for what openat(2) and mkdirat(2) will ask. Quotas and what else a file system may mind show in trying alone.
+func (d *dir) CanMake() error { return d.access(".", unix.W_OK|unix.X_OK) }
+
+// CanRead asks for what openat(2) will ask.
+func (d *dir) CanRead(name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	return d.access(name, unix.R_OK)
+}
+
+func (d *dir) access(name string, how uint32) error {
+	return retry(func() error { return unix.Faccessat(d.fd, name, how, unix.AT_EACCESS) })
 }

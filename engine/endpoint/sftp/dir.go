@@ -195,6 +195,12 @@ func (d *dir) CanRemove(name string, mayChange bool) error {
 	return sealed
 }
 
+// CanMake knows as little as CanRemove, and doesn't judge by modes: the host may have let an administrator in.
+func (d *dir) CanMake() error { return d.storage.sealed(d.path) }
+
+// CanRead can't be told: SFTP says so once the file is opened.
+func (d *dir) CanRead(name string) error { return checkName(name) }
+
 // SetMode looks first: SFTP would follow a link.
 func (d *dir) SetMode(name string, mode uint32) error {
 	info, err := d.Lstat(name)

@@ -53,11 +53,21 @@ type Visitor[F any] interface {
 	Leave(folder F) error
 }
 
+// Tolerant is a Visitor that may go on without what can't be visited.
+type Tolerant interface {
+	// Amiss is told why something wasn't visited, by several goroutines. What it returns ends the Walk; nil lets it go on.
+	Amiss(err error) error
+}
+
 // Walk visits root's folder in no particular order, with up to walkers folders, at least one, being listed at once. What can't be
 // transferred ends it with unsupported_file_type. Root's own folder is not closed.
 func Walk[F any](ctx context.Context, root *Root, visitor Visitor[F], walkers int) error {
 	group, ctx := errgroup.WithContext(ctx)
-	w := walk[F]{ctx: ctx, visitor: visitor, group: group, slots: make(chan struct{}, max(walkers, 1))}
+	w := walk[F]{ctx: ctx, visitor: visitor, group: group, slots: make(chan struct{}, max(walkers, 1)),
+		amiss: func(err error) error { return err }}
+	if tolerant, ok := visitor.(Tolerant); ok {
+		w.amiss = tolerant.Amiss
+	}
 	w.slots <- struct{}{}
 	group.Go(func() error {
 		defer func() { <-w.slots }()
@@ -70,6 +80,7 @@ type walk[F any] struct {
 	ctx     context.Context
 	visitor Visitor[F]
 	group   *errgroup.Group
+	amiss   func(error) error
 	slots   chan struct{} // a folder for which there is none is walked by whoever found it: open folders stay few
 }
 
@@ -91,21 +102,30 @@ func (w *walk[F]) folder(above *node[F], name string, dir endpoint.Dir, info end
 		return errors.Join(err, w.leave(above))
 	}
 	n.pending.Store(1)
+	var visiting error
 	err = list(dir, func(entry endpoint.Entry) error {
-		if err := w.ctx.Err(); err != nil {
-			return err
-		}
-		switch entry.Type {
-		case endpoint.Folder:
-			return w.descend(n, dir, entry)
-		case endpoint.Other:
-			return Unsupported(Join(dir.Path(), entry.Name))
-		default:
-			return w.visitor.Entry(n.value, entry)
-		}
+		visiting = w.visit(n, dir, entry)
+		return visiting
 	})
 	err = failure.AtSource("list", dir.Path(), err)
+	if err != nil && visiting == nil { // it was not in what was listed
+		err = w.amiss(err)
+	}
 	return errors.Join(err, w.leave(n))
+}
+
+func (w *walk[F]) visit(n *node[F], dir endpoint.Dir, entry endpoint.Entry) error {
+	if err := w.ctx.Err(); err != nil {
+		return err
+	}
+	switch entry.Type {
+	case endpoint.Folder:
+		return w.descend(n, dir, entry)
+	case endpoint.Other:
+		return w.amiss(Unsupported(Join(dir.Path(), entry.Name)))
+	default:
+		return w.visitor.Entry(n.value, entry)
+	}
 }
 
 // leave tells that a part of n is done, and the visitor when that was the last.
@@ -146,7 +166,7 @@ func (w *walk[F]) open(above *node[F], dir endpoint.Dir, entry endpoint.Entry) e
 	path := Join(dir.Path(), entry.Name)
 	child, err := dir.OpenDir(entry.Name)
 	if err != nil {
-		return errors.Join(AtListed("open", path, err), w.leave(above))
+		return errors.Join(w.amiss(AtListed("open", path, err)), w.leave(above))
 	}
 	if entry.Info != nil { // older than the folder's own listing, and so good enough to tell whether that changed
 		return w.folder(above, entry.Name, child, *entry.Info)
@@ -154,7 +174,7 @@ func (w *walk[F]) open(above *node[F], dir endpoint.Dir, entry endpoint.Entry) e
 	info, err := child.Info()
 	if err != nil {
 		child.Close()
-		return errors.Join(AtListed("stat", path, err), w.leave(above))
+		return errors.Join(w.amiss(AtListed("stat", path, err)), w.leave(above))
 	}
 	return w.folder(above, entry.Name, child, info)
 }
