@@ -178,7 +178,7 @@ func (c *contract) badValues(pointer string) map[string]any {
 		bad["too long"] = strings.Repeat("x", 300)
 	}
 	for what, value := range bad {
-		compiled, err := c.compile(pointer)
+		compiled, err := compileAlone(c, pointer)
 		if err != nil {
 			panic(err)
 		}

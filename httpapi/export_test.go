@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -39,7 +40,7 @@ func CheckAnswer(method, path string, answer *http.Response, body []byte) error 
 	if !strings.HasSuffix(mediaType, "json") {
 		return nil
 	}
-	schema, err := o.contract.compile(pointer + "/content/" + escaped(mediaType) + "/schema")
+	schema, err := compileAlone(o.contract, pointer+"/content/"+escaped(mediaType)+"/schema")
 	if err != nil {
 		return err
 	}
@@ -51,6 +52,15 @@ func CheckAnswer(method, path string, answer *http.Response, body []byte) error 
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	return nil
+}
+
+// compiling is held by who compiles, for a compiler is not for several at once.
+var compiling sync.Mutex
+
+func compileAlone(c *contract, pointer string) (*jsonschema.Schema, error) {
+	compiling.Lock()
+	defer compiling.Unlock()
+	return c.compile(pointer)
 }
 
 func (o *operation) response(status int) (map[string]any, string) {

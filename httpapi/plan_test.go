@@ -38,7 +38,7 @@ func (f *fixture) plans(problems ...httpapi.JobError) *transfer.Submission {
 	strategy, method := transfer.Direct, transfer.Copied
 	f.options.Planner = planner(func(_ context.Context, s transfer.Submission) (httpapi.Plan, error) {
 		*asked = s
-		return httpapi.Plan{Mode: s.Spec.Mode, Strategy: &strategy, Method: &method, Files: 10, Bytes: 1000, Problems: problems}, nil
+		return httpapi.Plan{Mode: s.Spec.Mode, Verify: s.Spec.Verify, RequestedStrategy: s.Spec.Strategy, Strategy: &strategy, Method: &method, Files: 10, Bytes: 1000, Problems: problems}, nil
 	})
 	return asked
 }
