@@ -45,6 +45,8 @@ type Options struct {
 	Streams      Streams
 	AllowedRoots []string // absolute and clean; with none, every path is refused
 	Ready        []Check
+	Metrics      http.Handler // of Prometheus; nil leaves it out
+	Meter        Meter        // counts requests; nil: nobody does
 	RiverUI      http.Handler // expects to be served below /riverui; nil leaves it out
 	Version      string
 	Logger       zerolog.Logger
@@ -66,6 +68,10 @@ func New(options Options) http.Handler {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
+	if options.Meter == nil {
+		options.Meter = unmetered{}
+	}
+	options.Submitter = traced{options.Submitter}
 	options.Streams = options.Streams.withStandards()
 	a := &api{
 		Options: options,
@@ -87,6 +93,9 @@ func (a *api) routes(engine *gin.Engine) {
 	read(engine, "/", a.index)
 	read(engine, "/healthz", a.healthz)
 	read(engine, "/readyz", a.readyz)
+	if a.Metrics != nil {
+		read(engine, "/metrics", gin.WrapH(a.Metrics))
+	}
 
 	work := engine.Group("", withDeadline)
 	work.POST("/jobs", a.handle(a.createJob))
@@ -145,7 +154,11 @@ func (a *api) index(c *gin.Context) {
 		"test a portal":      "POST /portals/{id or name}/test",
 		"is it alive":        "GET /healthz",
 		"can it take a job":  "GET /readyz",
+		"its figures":        "GET /metrics",
 		"the queue (a page)": "GET " + riverUIPrefix + "/",
+	}
+	if a.Metrics == nil {
+		delete(routes, "its figures")
 	}
 	if a.RiverUI == nil {
 		delete(routes, "the queue (a page)")
