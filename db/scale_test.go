@@ -96,6 +96,7 @@ func TestWhatIsReadDoesNotGrowWithTheTables(t *testing.T) {
 	testdb.Fill(t, store, jobs)
 	t.Run("lists", func(t *testing.T) { listsReadTheirPage(t, store, url, jobs) })
 	t.Run("one job", func(t *testing.T) { oneJobReadsItsRows(t, url, int64(jobs/2)) })
+	t.Run("figures", func(t *testing.T) { figuresReadNoHistory(t, url, jobs) })
 	t.Run("nothing to do", func(t *testing.T) { choresWithNothingToDoReadNothing(t, store, url) })
 }
 

@@ -146,16 +146,25 @@ func (r *run) finally(ctx context.Context, code failure.Code, forRiver error, re
 	status, err := record(ctx)
 	r.countEnd(status, code, err)
 	if errors.Is(err, db.ErrRunLost) {
-		r.logger.Warn().Err(forRiver).Msg("lease_lost: the job goes on elsewhere")
+		r.logger.Warn().Err(withoutRiver(forRiver)).Msg("lease_lost: the job goes on elsewhere")
 		return err
 	}
 	if err != nil {
-		r.logger.Error().AnErr("cause", forRiver).Err(err).Msg("the job's end could not be recorded")
+		r.logger.Error().AnErr("cause", withoutRiver(forRiver)).Err(err).Msg("the job's end could not be recorded")
 		return err
 	}
-	r.logger.Warn().Err(forRiver).Str("status", string(status)).Str("code", string(code)).Msg("job ended without success")
+	r.logger.Warn().Err(withoutRiver(forRiver)).Str("status", string(status)).Str("code", string(code)).Msg("job ended without success")
 	if status.Final() {
 		r.worker.sweepOwn(r.job.ID)
+	}
+	return forRiver
+}
+
+// withoutRiver is the error itself, without what tells River to let its job be.
+func withoutRiver(forRiver error) error {
+	var cancel *river.JobCancelError
+	if errors.As(forRiver, &cancel) {
+		return cancel.Unwrap()
 	}
 	return forRiver
 }

@@ -106,7 +106,7 @@ func (w *transferWorker) Work(ctx context.Context, riverJob *river.Job[TransferA
 	}
 	r.worker.Meter.RunSucceeded(r.strategy, result)
 	r.logger.Info().Str("strategy", string(r.strategy)).Str("method", string(result.Method)).Int64("files", result.Files).Int64("bytes", result.Bytes).
-		Dur("elapsed", result.Elapsed).Msg("job finished")
+		Float64("seconds", seconds(result.Elapsed)).Msg("job finished")
 	w.cleanUp(r.spec)
 	return nil
 }
