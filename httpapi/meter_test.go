@@ -2,7 +2,9 @@ package httpapi_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -65,7 +67,17 @@ func TestALiveStreamIsCountedInAndOutAndNotTimed(t *testing.T) {
 	id := f.insert("copy", time.Now())
 	f.start(id, time.Now())
 	f.succeed(id, "DIRECT", "copy", time.Now())
-	f.get(fmt.Sprintf("/jobs/%d/events", id)) // it ends with its job
+	server := httptest.NewServer(httpapi.New(f.options))
+	defer server.Close() // which waits for the answer's end
+	answer, err := http.Get(fmt.Sprintf("%s/jobs/%d/events", server.URL, id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if _, err := io.ReadAll(answer.Body); err != nil { // it ends with its job
+		t.Fatal(err)
+	}
+	server.Close()
 	for _, want := range []string{"opened", "closed", "GET /jobs/:id/events 200"} {
 		if !meter.has(want) {
 			t.Errorf("%q is not counted: %q", want, meter.told)
