@@ -7,8 +7,8 @@ func (s *Store) LiveJobs(ctx context.Context) ([]LiveJobsRow, error) {
 	return New(s.pool).LiveJobs(ctx)
 }
 
-// EndedJobs counts the jobs that have ended, by status and strategy. It takes the longer the more there are: a fraction of a
-// second for a million.
+// EndedJobs counts the jobs that have ended, by status and strategy. It takes the longer the more there are: see
+// docs/scale.md.
 func (s *Store) EndedJobs(ctx context.Context) ([]EndedJobsRow, error) {
 	return New(s.pool).EndedJobs(ctx)
 }

@@ -96,7 +96,7 @@ func (i installation) EndedJobs(ctx context.Context) ([]metrics.Jobs, error) {
 	}
 	var jobs []metrics.Jobs
 	for _, row := range rows {
-		jobs = append(jobs, metrics.Jobs{Status: row.Status, Strategy: row.Strategy, Count: row.Jobs})
+		jobs = append(jobs, metrics.Jobs{Status: string(row.Status), Strategy: row.Strategy, Count: row.Jobs})
 	}
 	return jobs, nil
 }
