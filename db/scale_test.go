@@ -70,6 +70,7 @@ func TestWhatIsReadDoesNotGrowWithTheTables(t *testing.T) {
 	t.Run("summaries", func(t *testing.T) { summariesReadWhatTheySumUp(t, url, jobs) })
 	t.Run("estimates", func(t *testing.T) { estimatesReadTheLatest(t, url) })
 	t.Run("one job", func(t *testing.T) { oneJobReadsItsRows(t, url, int64(jobs/2)) })
+	t.Run("figures", func(t *testing.T) { figuresReadNoHistory(t, url, jobs) })
 	t.Run("nothing to do", func(t *testing.T) { choresWithNothingToDoReadNothing(t, store, url) })
 }
 

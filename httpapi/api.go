@@ -49,7 +49,8 @@ type Options struct {
 	Streams      Streams
 	AllowedRoots []string // absolute and clean; with none, every path is refused
 	Ready        []Check
-	Metrics      http.Handler // nil: none
+	Metrics      http.Handler // of Prometheus; nil: none
+	Meter        Meter        // counts requests; nil: nobody does
 	RiverUI      http.Handler // expects to be served below /riverui; nil leaves it out
 	Version      string
 	Logger       zerolog.Logger
@@ -72,6 +73,9 @@ type api struct {
 func New(options Options) http.Handler {
 	if options.Now == nil {
 		options.Now = time.Now
+	}
+	if options.Meter == nil {
+		options.Meter = unmetered{}
 	}
 	options.Streams = options.Streams.withStandards()
 	a := &api{

@@ -63,7 +63,7 @@ func (a *api) runCheck(ctx context.Context, check Check) ReadinessCheck {
 	if errors.Is(err, context.DeadlineExceeded) {
 		v.Detail = "did not answer within " + checkDeadline.String()
 	}
-	a.Logger.Warn().Err(err).Str("check", check.Name).Bool("required", check.Required).Msg("a readiness check failed")
+	a.Logger.Warn().Err(err).Str("request_id", requestIDOf(ctx)).Str("check", check.Name).Bool("required", check.Required).Msg("a readiness check failed")
 	return v
 }
 

@@ -27,7 +27,7 @@ func (a *api) CreateJob(ctx context.Context, r CreateJobRequestObject) (CreateJo
 		err = planned.Body.FromPlan(plan)
 		return planned, err
 	}
-	submission.IdempotencyKey = orZero(r.Params.IdempotencyKey)
+	submission.IdempotencyKey, submission.RequestID = orZero(r.Params.IdempotencyKey), requestID(request(ctx))
 	job, created, err := a.Submitter.Submit(ctx, submission)
 	if err != nil {
 		return nil, err

@@ -20,13 +20,14 @@ const (
 )
 
 // identify gives each request an id, the caller's own if it is fit for a log, and echoes it. The answer's header is where
-// the rest of the package finds it.
+// handlers find it, and the request's context where there is only that.
 func (a *api) identify(c *gin.Context) {
 	id := c.GetHeader(requestIDHeader)
 	if !isRequestID(id) {
 		id = rand.Text()
 	}
 	c.Header(requestIDHeader, id)
+	c.Request = c.Request.WithContext(withRequestID(c.Request.Context(), id))
 	c.Next()
 }
 
@@ -43,12 +44,14 @@ func isRequestID(id string) bool {
 func (a *api) log(c *gin.Context) {
 	began := a.Now()
 	defer func() {
-		a.Logger.WithLevel(logLevel(c.Request.Method, c.Writer.Status())).
+		took := a.Now().Sub(began)
+		a.measure(c, took)
+		aboutJob(a.Logger.WithLevel(logLevel(c.Request.Method, c.Writer.Status())), c).
 			Str("request_id", requestID(c)).
 			Str("method", c.Request.Method).
 			Str("path", c.Request.URL.Path).
 			Int("status", c.Writer.Status()).
-			Float64("seconds", seconds(a.Now().Sub(began))).
+			Float64("seconds", seconds(took)).
 			Msg("request")
 	}()
 	c.Next()

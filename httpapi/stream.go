@@ -93,7 +93,8 @@ func (a *api) admit() (leave func(), err error) {
 	}
 	select {
 	case a.open <- struct{}{}:
-		return func() { <-a.open }, nil
+		a.Meter.StreamOpened()
+		return func() { <-a.open; a.Meter.StreamClosed() }, nil
 	default:
 		return nil, failure.New(codeNoMoreStreams, "", "There are "+strconv.Itoa(cap(a.open))+" live streams already, as many as there may be.")
 	}

@@ -45,6 +45,10 @@ func NewWorker(store *db.Store, events Publisher, logger zerolog.Logger, options
 	if err := options.validate(); err != nil {
 		return nil, err
 	}
+	if options.Meter == nil {
+		options.Meter = unmetered{}
+	}
+	logger = logger.With().Str("worker", options.Name).Logger()
 	workers := river.NewWorkers()
 	config := &river.Config{
 		Workers:           workers,
@@ -64,7 +68,7 @@ func NewWorker(store *db.Store, events Publisher, logger zerolog.Logger, options
 		return nil, err
 	}
 	client.worker = &transferWorker{client: client, WorkerOptions: options,
-		keeper: newKeeper(store, options.Lease, options.Beat, logger)}
+		keeper: newKeeper(store, options.Lease, options.Beat, options.Meter, logger)}
 	client.worker.working, client.worker.interrupt = context.WithCancel(context.Background())
 	river.AddWorker(workers, client.worker)
 	return client, nil

@@ -22,6 +22,7 @@ type lease struct {
 	lost     func()                   // the run has no right to go on, or soon won't have: it must stop at once
 
 	safeUntil time.Duration // by the keeper's clock; its goroutine's alone once it is held
+	isLost    bool          // the same goroutine's
 }
 
 // keeper renews the leases of all runs of a worker, every beat, in one statement. A lease that it can't renew it ends a beat
@@ -31,14 +32,15 @@ type keeper struct {
 	lease  time.Duration
 	beat   time.Duration
 	clock  func() time.Duration
+	meter  Meter
 	logger zerolog.Logger
 
 	mu   sync.Mutex
 	held map[string]*lease // by token
 }
 
-func newKeeper(store *db.Store, leaseTime, beat time.Duration, logger zerolog.Logger) *keeper {
-	return &keeper{store: store, lease: leaseTime, beat: beat, clock: sinceBoot, logger: logger, held: map[string]*lease{}}
+func newKeeper(store *db.Store, leaseTime, beat time.Duration, meter Meter, logger zerolog.Logger) *keeper {
+	return &keeper{store: store, lease: leaseTime, beat: beat, clock: sinceBoot, meter: meter, logger: logger, held: map[string]*lease{}}
 }
 
 // hold begins to renew a lease, which was taken in a transaction that began at asked, by the keeper's clock. The caller
@@ -124,6 +126,7 @@ func (k *keeper) renewAll(ctx context.Context) {
 	renewed, err := k.store.RenewRuns(ctx, renewal(leases, k.lease))
 	if err != nil {
 		if ctx.Err() != context.Canceled {
+			k.meter.LeasesNotRenewed(len(leases))
 			k.logger.Warn().Err(err).Int("runs", len(leases)).Msg("the leases could not be renewed; trying again")
 		}
 		return
@@ -137,10 +140,11 @@ func (k *keeper) renewAll(ctx context.Context) {
 func (k *keeper) note(l *lease, renewed map[string]db.RenewRunsRow, asked time.Duration) {
 	row, ours := renewed[l.token]
 	if !ours {
-		l.lost()
+		k.lose(l)
 		return
 	}
 	if row.Renewed {
+		k.meter.LeasesRenewed(1)
 		l.safeUntil = k.safeUntil(asked)
 	}
 	if row.CancelRequested {
@@ -153,9 +157,18 @@ func (k *keeper) expire() {
 	now := k.clock()
 	for _, l := range k.all() {
 		if l.safeUntil <= now {
-			l.lost()
+			k.lose(l)
 		}
 	}
+}
+
+// lose ends what a lease was for. It may be called again, until the run has ended.
+func (k *keeper) lose(l *lease) {
+	if !l.isLost {
+		l.isLost = true
+		k.meter.LeaseLost()
+	}
+	l.lost()
 }
 
 func (k *keeper) all() []*lease {

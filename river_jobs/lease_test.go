@@ -18,7 +18,7 @@ func keeperOfNowhere(t *testing.T, now *time.Duration) *keeper {
 		t.Fatal(err)
 	}
 	t.Cleanup(nowhere.Close)
-	k := newKeeper(nowhere, 10*time.Second, 2*time.Second, zerolog.Nop())
+	k := newKeeper(nowhere, 10*time.Second, 2*time.Second, unmetered{}, zerolog.Nop())
 	k.clock = func() time.Duration { return *now }
 	return k
 }

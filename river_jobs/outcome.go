@@ -29,12 +29,13 @@ func (r *run) succeed(ctx context.Context, result transfer.Result) error {
 	case errors.Is(err, db.ErrRunLost) && r.hasSucceeded(ctx):
 		return nil // the answer of the commit was lost
 	case errors.Is(err, db.ErrRunLost), ctx.Err() != nil:
+		r.countEnd(transfer.Pending, failure.LeaseLost, nil)
 		r.logger.Warn().Err(err).Msg("lease_lost: the job goes on elsewhere")
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
-	return r.finally(ctx, err, func(ctx context.Context) (transfer.Status, error) { return r.retryLater(ctx, failureOf(err)) })
+	return r.finally(ctx, failureOf(err).Code, err, func(ctx context.Context) (transfer.Status, error) { return r.retryLater(ctx, failureOf(err)) })
 }
 
 // hasSucceeded reports whether it is this run that has finished the job, and not one that had taken it over: then it would be
@@ -109,23 +110,23 @@ func (r *run) fateAfter(ctx context.Context, err error) fate {
 
 // fail records what becomes of the job after an error and returns what River shall make of its own job.
 func (r *run) fail(ctx context.Context, err error) error {
-	fate := r.fateAfter(ctx, err)
+	fate, code := r.fateAfter(ctx, err), failureOf(err).Code
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
 	switch fate {
 	case goesOnElsewhere:
 		return r.loseLease(ctx, err)
 	case isCancelled:
-		return r.finally(ctx, river.JobCancel(err), r.cancelled)
+		return r.finally(ctx, code, river.JobCancel(err), r.cancelled)
 	case isInterrupted:
 		// River spends no attempt on an error that wraps context.Canceled, and neither do we.
-		return r.finally(ctx, fmt.Errorf("interrupted: %w", context.Canceled), func(ctx context.Context) (transfer.Status, error) {
+		return r.finally(ctx, "", fmt.Errorf("interrupted: %w", context.Canceled), func(ctx context.Context) (transfer.Status, error) {
 			return r.interrupted(ctx, "shutdown")
 		})
 	case isTriedAgain:
-		return r.finally(ctx, err, func(ctx context.Context) (transfer.Status, error) { return r.retryLater(ctx, failureOf(err)) })
+		return r.finally(ctx, code, err, func(ctx context.Context) (transfer.Status, error) { return r.retryLater(ctx, failureOf(err)) })
 	default:
-		return r.finally(ctx, river.JobCancel(err), func(ctx context.Context) (transfer.Status, error) { return r.failed(ctx, failureOf(err)) })
+		return r.finally(ctx, code, river.JobCancel(err), func(ctx context.Context) (transfer.Status, error) { return r.failed(ctx, failureOf(err)) })
 	}
 }
 
@@ -140,20 +141,30 @@ func failureOf(err error) *failure.Error {
 }
 
 // finally records the end and returns what River shall see; when our own row could not be written, an error that River
-// retries: the reaper gives the job back when the lease has expired.
-func (r *run) finally(ctx context.Context, forRiver error, record func(ctx context.Context) (transfer.Status, error)) error {
+// retries: the reaper gives the job back when the lease has expired. The code is why, for who counts; none: the worker stops.
+func (r *run) finally(ctx context.Context, code failure.Code, forRiver error, record func(ctx context.Context) (transfer.Status, error)) error {
 	status, err := record(ctx)
+	r.countEnd(status, code, err)
 	if errors.Is(err, db.ErrRunLost) {
-		r.logger.Warn().Err(forRiver).Msg("lease_lost: the job goes on elsewhere")
+		r.logger.Warn().Err(withoutRiver(forRiver)).Msg("lease_lost: the job goes on elsewhere")
 		return err
 	}
 	if err != nil {
-		r.logger.Error().AnErr("cause", forRiver).Err(err).Msg("the job's end could not be recorded")
+		r.logger.Error().AnErr("cause", withoutRiver(forRiver)).Err(err).Msg("the job's end could not be recorded")
 		return err
 	}
-	r.logger.Warn().Err(forRiver).Str("status", string(status)).Msg("job ended without success")
+	r.logger.Warn().Err(withoutRiver(forRiver)).Str("status", string(status)).Str("code", string(code)).Msg("job ended without success")
 	if status.Final() {
 		r.worker.sweepOwn(r.job.ID)
+	}
+	return forRiver
+}
+
+// withoutRiver is the error itself, without what tells River to let its job be.
+func withoutRiver(forRiver error) error {
+	var cancel *river.JobCancelError
+	if errors.As(forRiver, &cancel) {
+		return cancel.Unwrap()
 	}
 	return forRiver
 }
@@ -161,6 +172,7 @@ func (r *run) finally(ctx context.Context, forRiver error, record func(ctx conte
 // loseLease gives the job back if it is ours still: the database could not be reached for a while, but nobody has taken the
 // job over. Else there is nothing to record.
 func (r *run) loseLease(ctx context.Context, err error) error {
+	r.countEnd(transfer.Pending, failure.LeaseLost, nil)
 	r.logger.Warn().Err(err).Msg("lease_lost: the job goes on elsewhere")
 	if errors.Is(err, db.ErrRunLost) {
 		return err

@@ -68,7 +68,7 @@ func (w *transferWorker) takeOverExpired(ctx context.Context) error {
 // takeOver ends an expired run, and gives its job to whoever is free. A job that loses its worker again and again fails: it
 // may well be what kills them.
 func (w *transferWorker) takeOver(ctx context.Context, run db.ExpiredRunsRow) error {
-	return w.mend(ctx, run.JobID, func(ctx context.Context, t *jobTx) error {
+	mended, err := w.mend(ctx, run.JobID, run.RunToken, func(ctx context.Context, t *jobTx) error {
 		ended, err := t.q.EndExpiredRun(ctx, db.EndExpiredRunParams(run))
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil // renewed, ended or taken over meanwhile
@@ -85,6 +85,10 @@ func (w *transferWorker) takeOver(ctx context.Context, run db.ExpiredRunsRow) er
 				"by": w.Name},
 		})
 	})
+	if mended {
+		w.Meter.TakenOver()
+	}
+	return err
 }
 
 // requeue decides what becomes of a running job without a run. Blamed is a job that may be what ended its worker: not one whose
@@ -121,12 +125,13 @@ func giveUp(ctx context.Context, t *jobTx) error {
 	return t.event(ctx, errorEvent(f))
 }
 
-// mend changes a job under its lock. One that somebody else has locked is left for the next round.
-func (w *transferWorker) mend(ctx context.Context, id int64, change func(ctx context.Context, t *jobTx) error) error {
+// mend changes a job under its lock, and reports whether there was anything to change. One that somebody else has locked is left
+// for the next round. The run is the one that had the job; empty: none.
+func (w *transferWorker) mend(ctx context.Context, id int64, run string, change func(ctx context.Context, t *jobTx) error) (mended bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, choreTime)
 	defer cancel()
 	var t *jobTx
-	err := w.client.store.InTx(ctx, func(tx pgx.Tx, q *db.Queries) (err error) {
+	err = w.client.store.InTx(ctx, func(tx pgx.Tx, q *db.Queries) (err error) {
 		t = &jobTx{tx: tx, q: q}
 		if t.job, err = q.LockJobUnlessBusy(ctx, id); errors.Is(err, pgx.ErrNoRows) {
 			return nil
@@ -136,11 +141,15 @@ func (w *transferWorker) mend(ctx context.Context, id int64, change func(ctx con
 		return change(ctx, t)
 	})
 	if err != nil {
-		return fmt.Errorf("job %d: %w", id, err)
+		return false, fmt.Errorf("job %d: %w", id, err)
 	}
 	w.client.tell(t)
-	for _, event := range t.recorded {
-		w.client.logger.Warn().Int64("job_id", id).Str("event", string(event.kind)).Msg("a job that nobody ran was looked after")
+	logger := w.client.logger.With().Int64("job_id", id).Logger()
+	if run != "" {
+		logger = logger.With().Str("run", run).Logger()
 	}
-	return nil
+	for _, event := range t.recorded {
+		logger.Warn().Str("event", string(event.kind)).Msg("a job that nobody ran was looked after")
+	}
+	return len(t.recorded) > 0, nil
 }

@@ -47,12 +47,17 @@ func (w *transferWorker) reconcile(ctx context.Context) error {
 	}
 	stranded, err := w.ids(ctx, "SELECT id FROM ("+strandedSQL+") s", w.Lease, nil, longestDelay)
 	for _, id := range stranded {
-		err = errors.Join(err, w.mend(ctx, id, w.rewake))
+		mended, mending := w.mend(ctx, id, "", w.rewake)
+		if mended {
+			w.Meter.Rewoken()
+		}
+		err = errors.Join(err, mending)
 	}
 	outlived, listing := w.ids(ctx, outlivedSQL, w.Lease)
 	err = errors.Join(err, listing)
 	for _, id := range outlived {
-		err = errors.Join(err, w.mend(ctx, id, w.endRiver))
+		_, mending := w.mend(ctx, id, "", w.endRiver)
+		err = errors.Join(err, mending)
 	}
 	return err
 }

@@ -35,6 +35,7 @@ type run struct {
 	riverJob *river.Job[TransferArgs]
 	riverCtx context.Context // River's, of this run; see heed
 	spec     transfer.Spec
+	strategy transfer.Strategy // empty until it is decided
 	logger   zerolog.Logger
 
 	mu       sync.Mutex
@@ -146,7 +147,11 @@ func (r *run) recordOnce(ctx context.Context, fn func(ctx context.Context, t *jo
 
 // Event records a step.
 func (r *run) Event(ctx context.Context, event transfer.Event) error {
-	return r.record(ctx, func(ctx context.Context, t *jobTx) error { return t.event(ctx, event) })
+	err := r.record(ctx, func(ctx context.Context, t *jobTx) error { return t.event(ctx, event) })
+	if err == nil {
+		r.measure(event)
+	}
+	return err
 }
 
 // Progress keeps the latest figures for the next beat.

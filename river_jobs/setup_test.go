@@ -86,6 +86,7 @@ type bench struct {
 	queues               []string
 	concurrency          int
 	keepJobs, keepEvents time.Duration
+	meter                riverjobs.Meter
 }
 
 // zipAbove is after how many files the bench's engine packs.
@@ -118,7 +119,7 @@ func (b *bench) start(name string) (stop func()) {
 	worker, err := riverjobs.NewWorker(b.store, b.events, zerolog.New(zerolog.NewTestWriter(b.T)), riverjobs.WorkerOptions{
 		Name: name, Installation: installation, Engine: b.engine, Concurrency: b.concurrency,
 		Queues: b.queues, MaxTakeovers: b.maxTakeovers, KeepJobs: b.keepJobs, KeepEvents: b.keepEvents,
-		SoftStop: 50 * time.Millisecond, Lease: b.lease, Beat: 50 * time.Millisecond,
+		SoftStop: 50 * time.Millisecond, Lease: b.lease, Beat: 50 * time.Millisecond, Meter: b.meter,
 	})
 	must(b.T, err)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -64,7 +64,7 @@ func (c *Client) create(ctx context.Context, t *jobTx, s transfer.Submission) er
 	if err := c.wake(ctx, t); err != nil {
 		return err
 	}
-	return t.event(ctx, createdEvent(s.Spec, of))
+	return t.event(ctx, createdEvent(s, of))
 }
 
 // insert makes the job's row, in the queue of a host that can run it.
@@ -140,8 +140,12 @@ func digest(s transfer.Submission) []byte {
 	return sum[:]
 }
 
-func createdEvent(spec transfer.Spec, of sides) transfer.Event {
+func createdEvent(s transfer.Submission, of sides) transfer.Event {
+	spec := s.Spec
 	figures := transfer.Figures{"mode": spec.Mode, "strategy": spec.Strategy, "verify": spec.Verify}
+	if s.RequestID != "" {
+		figures["request_id"] = s.RequestID
+	}
 	if of.source != nil {
 		figures["source_portal"] = of.source.Name
 	}

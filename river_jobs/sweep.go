@@ -31,7 +31,7 @@ func (w *transferWorker) cleanUp(spec transfer.Spec) {
 		err = w.client.store.Swept(ctx, spec.Run.Job)
 	}
 	if err != nil {
-		w.client.logger.Warn().Err(err).Int64("job_id", spec.Run.Job).
+		w.client.logger.Warn().Err(err).Int64("job_id", spec.Run.Job).Str("run", spec.Run.Token).
 			Msg("the job's staging folder could not be removed yet; a worker tries again")
 	}
 }
@@ -66,6 +66,7 @@ func (w *transferWorker) sweep(ctx context.Context, id int64, unseenIsGone bool)
 		}
 		return
 	}
+	logger = logger.With().Str("run", token).Logger()
 	sweepCtx, stop := context.WithTimeout(ctx, sweepTime)
 	defer stop()
 	letGo := w.keeper.hold(&lease{jobID: id, token: token, cancel: func() {}, lost: stop}, asked)

@@ -27,6 +27,7 @@ type WorkerOptions struct {
 	MaxTakeovers int           // how often a job may lose its worker before it fails
 	KeepJobs     time.Duration // how long ended jobs are kept; 0: for ever
 	KeepEvents   time.Duration // how long the events of ended jobs are kept; 0: as long as the jobs
+	Meter        Meter         // counts what it does; nil: nobody does
 }
 
 func (o WorkerOptions) validate() error {
@@ -93,7 +94,8 @@ func (w *transferWorker) Work(ctx context.Context, riverJob *river.Job[TransferA
 	defer stop(nil)
 	defer w.keeper.hold(r.lease(stop, lose), r.asked)()
 
-	r.logger.Info().Str("source", r.spec.Source).Str("destination", r.spec.Destination).Msg("job started")
+	r.countStart()
+	r.logger.Info().Str("source", r.spec.Source).Str("destination", r.spec.Destination).Int32("attempt", r.job.Attempts).Msg("job started")
 	result, err := r.transfer(runCtx, stop)
 	r.logger.Debug().Msg("transfer ended") // from here on the run touches no file, save to sweep; recording its end may take a while
 	if err != nil {
@@ -102,8 +104,9 @@ func (w *transferWorker) Work(ctx context.Context, riverJob *river.Job[TransferA
 	if err := r.succeed(leased, result); err != nil {
 		return err
 	}
-	r.logger.Info().Str("method", string(result.Method)).Int64("files", result.Files).Int64("bytes", result.Bytes).
-		Dur("elapsed", result.Elapsed).Msg("job finished")
+	r.worker.Meter.RunSucceeded(r.strategy, result)
+	r.logger.Info().Str("strategy", string(r.strategy)).Str("method", string(result.Method)).Int64("files", result.Files).Int64("bytes", result.Bytes).
+		Float64("seconds", seconds(result.Elapsed)).Msg("job finished")
 	w.cleanUp(r.spec)
 	return nil
 }
@@ -135,6 +138,7 @@ func (r *run) planAndRun(ctx context.Context) (transfer.Result, error) {
 	if err != nil {
 		return transfer.Result{}, err
 	}
+	r.strategy = plan.Strategy
 	if err := r.decided(ctx, plan); err != nil {
 		return transfer.Result{}, err
 	}

@@ -30,11 +30,12 @@ func (s services) newAPI(ctx context.Context, store *db.Store, redis *broker.Bro
 	if err := ui.Start(ctx); err != nil {
 		return nil, fmt.Errorf("starting River UI: %w", err)
 	}
+	s.metrics.Installation(installation{store, redis}, s.config.Queues)
 	return httpapi.New(httpapi.Options{
 		Submitter: client, Operator: client, Jobs: store, Portals: store, Credentials: credentials,
 		PortalTester: portalTester{portals}, Planner: jobPlanner{client, planning}, Estimator: store,
 		Streams:      httpapi.Streams{Hub: hub, Stopping: ctx},
-		AllowedRoots: s.config.AllowedRoots, RiverUI: ui, Version: version, Logger: s.logger,
+		AllowedRoots: s.config.AllowedRoots, Metrics: s.metrics.Handler(s.logger), Meter: s.metrics.Requests(), RiverUI: ui, Version: version, Logger: s.logger,
 		Ready: []httpapi.Check{
 			{Name: "postgres", Required: true, Check: store.Ping},
 			{Name: "schema", Required: true, Check: func(ctx context.Context) error {

@@ -31,7 +31,7 @@ Needs DB_URL, REDIS_URL and KETTER_ALLOWED_ROOTS; listens on KETTER_LISTEN. SIGT
 			}
 			defer listener.Close()
 			return services{config: c, logger: logger, listener: listener}.run(cmd.Context(), func() {
-				logger.Info().Str("address", listener.Addr().String()).Strs("allowed_roots", c.AllowedRoots).Msg("serving")
+				logger.Info().Str("version", version).Str("address", listener.Addr().String()).Strs("allowed_roots", c.AllowedRoots).Msg("serving")
 			})
 		},
 	}
@@ -59,7 +59,7 @@ back to the queue without spending an attempt; a second signal ends the process 
 				return err
 			}
 			return services{config: c, logger: logger, works: true}.run(cmd.Context(), func() {
-				logger.Info().Str("worker", c.WorkerName).Strs("queues", c.Queues).Int("concurrency", c.Concurrency).
+				logger.Info().Str("version", version).Str("worker", c.WorkerName).Strs("queues", c.Queues).Int("concurrency", c.Concurrency).
 					Strs("allowed_roots", c.AllowedRoots).Msg("working")
 			})
 		},

@@ -133,6 +133,8 @@ func runUp(ctx context.Context, out io.Writer, options upOptions) (err error) {
 	}
 	defer forget()
 	err = services{config: c, logger: logger, listener: listener, works: true}.run(ctx, func() {
+		logger.Info().Str("version", version).Str("address", listener.Addr().String()).Str("worker", c.WorkerName).
+			Strs("queues", c.Queues).Int("concurrency", c.Concurrency).Strs("allowed_roots", c.AllowedRoots).Msg("up")
 		printUp(out, c, listener.Addr(), postgres, redisIs)
 	})
 	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {

@@ -147,7 +147,7 @@ func (m *machine) replacer(databaseURL, redis string) *strings.Replacer {
 	})
 	_, port, _ := net.SplitHostPort(fmt.Sprintf("127.0.0.1:%d", m.far.Port))
 	pairs := []string{
-		"http://127.0.0.1:8000", m.url, "bin/ketter", "ketter",
+		"http://127.0.0.1:8000", m.url, "127.0.0.1:9464", freeAddress(m.t), "bin/ketter", "ketter",
 		"postgres://ketter:PASSWORD@db.example:5432/ketter_restored", restored.String(),
 		"postgres://ketter:PASSWORD@db.example:5432/postgres", server.String(),
 		"postgres://ketter:PASSWORD@db.example:5432/ketter", databaseURL,

@@ -100,6 +100,8 @@ var onlyChecked = map[string]string{
 	"CONTRIBUTING.md: export KETTER_TEST_DB_URL='postgres://ketter:secret@127.0.0.1:5432/postgres?sslmode=disable'": "CI runs all packages",
 	"CONTRIBUTING.md: go tool -modfile=infra/tools/go.mod task --list":                                              "it builds a tool of a hundred modules first",
 
+	"docs/metrics.md: promtool check config infra/prometheus/prometheus.yml": "it needs Prometheus",
+
 	"docs/scale.md: infra/scale.sh            # 1,000,000 jobs and 8,000,000 events; ten minutes, 5 GiB of disk": "it takes ten minutes and 5 GiB",
 	"docs/scale.md: infra/bench_jobs.sh                                        # a minute or two":                "it takes minutes",
 

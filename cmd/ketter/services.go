@@ -16,6 +16,7 @@ import (
 	"github.com/ketter/ketter/httpapi"
 	"github.com/ketter/ketter/infra/broker"
 	"github.com/ketter/ketter/infra/config"
+	"github.com/ketter/ketter/infra/metrics"
 	riverjobs "github.com/ketter/ketter/river_jobs"
 )
 
@@ -28,6 +29,7 @@ type services struct {
 	logger   zerolog.Logger
 	listener net.Listener // nil: no API
 	works    bool
+	metrics  *metrics.Metrics // run makes them
 }
 
 // run serves until ctx ends, then stops in order: no new requests, no new jobs, running jobs softly. ready is called once
@@ -48,6 +50,14 @@ func (s services) run(ctx context.Context, ready func()) error {
 		return err
 	}
 	defer portals.Close()
+	s.metrics = s.newMetrics(store)
+	figures, err := s.listenForMetrics()
+	if err != nil {
+		return err
+	}
+	if figures != nil {
+		defer figures.Close()
+	}
 	client, err := s.newClient(ctx, store, redis, portals)
 	if err != nil {
 		return err
@@ -66,6 +76,11 @@ func (s services) run(ctx context.Context, ready func()) error {
 			passWakes(redis.Subscribe(ctx), hub)
 			return nil
 		})
+	}
+	if figures != nil {
+		handler := onlyMetrics(s.metrics.Handler(s.logger))
+		s.logger.Info().Str("address", figures.Addr().String()).Msg("serving metrics")
+		group.Go(func() error { return httpapi.Serve(ctx, figures, handler, s.logger) })
 	}
 	if s.works {
 		group.Go(func() error {
@@ -129,11 +144,14 @@ func (s services) newClient(ctx context.Context, store *db.Store, redis *broker.
 	if err != nil {
 		return nil, err
 	}
-	return riverjobs.NewWorker(store, redis, s.logger, riverjobs.WorkerOptions{
+	var client *riverjobs.Client
+	meter := s.metrics.Worker(func() int { return client.Running() })
+	client, err = riverjobs.NewWorker(store, redis, s.logger, riverjobs.WorkerOptions{
 		Name: s.config.WorkerName, Installation: installation, Engine: engine, Queues: s.config.Queues,
 		Concurrency: s.config.Concurrency, SoftStop: s.config.SoftStop, Lease: s.config.Lease, Beat: s.config.Beat,
-		MaxTakeovers: s.config.MaxTakeovers, KeepJobs: s.config.KeepJobs, KeepEvents: s.config.KeepEvents,
+		MaxTakeovers: s.config.MaxTakeovers, KeepJobs: s.config.KeepJobs, KeepEvents: s.config.KeepEvents, Meter: meter,
 	})
+	return client, err
 }
 
 func (s services) heartbeat(started time.Time, running func() int) func() broker.Worker {

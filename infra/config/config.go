@@ -39,8 +39,9 @@ type Config struct {
 	KeepJobs     time.Duration // 0: for ever
 	KeepEvents   time.Duration // 0: as long as the jobs
 
-	LogLevel  string
-	LogFormat string
+	LogLevel      string
+	LogFormat     string
+	MetricsListen string // empty: nowhere
 
 	SecretKey     Secret
 	SecretKeyFile string

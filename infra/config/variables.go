@@ -71,6 +71,8 @@ func variables(c *Config) []variable {
 			description: "The key that portals' credentials are encrypted with, as `ketter secret-key` makes one; the same for every `serve` and `worker`. Several are separated by `,`: the first encrypts, the others still decrypt (see `ketter portals rekey`)."},
 		{name: "KETTER_SECRET_KEY_FILE", read: absoluteInto(&c.SecretKeyFile),
 			description: "A file that holds the keys instead, one a line, which others must not be able to read."},
+		{name: "KETTER_METRICS_LISTEN", read: loopbackInto(&c.MetricsListen),
+			description: "Where this process serves its own figures for Prometheus, as `127.0.0.1:9464`; without it, nowhere. For workers above all: an API serves them at `/metrics` besides. Loopback only."},
 		{name: "KETTER_LOG_LEVEL", standard: "info", read: wordInto(&c.LogLevel, "debug", "info", "warn", "error"),
 			description: "`debug`, `info`, `warn` or `error`."},
 		{name: "KETTER_LOG_FORMAT", standard: "auto", read: wordInto(&c.LogFormat, "auto", "json", "pretty"),
@@ -148,6 +150,25 @@ func addressInto(target *string) func(string) error {
 			return errors.New("must be an address and a port, as 127.0.0.1:8000")
 		}
 		*target = v
+		return nil
+	}
+}
+
+// loopbackInto takes an address that nobody else's host reaches: what listens there asks for no credential.
+func loopbackInto(target *string) func(string) error {
+	address := addressInto(target)
+	return func(v string) error {
+		if v == "" {
+			return nil
+		}
+		if err := address(v); err != nil {
+			return err
+		}
+		host, _, _ := net.SplitHostPort(v)
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return errors.New("must be an address of this host alone, as 127.0.0.1:9464: what listens there asks nobody who he is. " +
+				"Let an agent on this host read it, or a proxy of yours that does ask")
+		}
 		return nil
 	}
 }
