@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"github.com/ketter/ketter/infra/redact"
 )
 
 // Check is one question.
@@ -33,7 +35,7 @@ func (c Check) group() string {
 }
 
 // complete adds what a check's findings have in common.
-func (c Check) complete(findings []Finding, redactor Redactor) []Finding {
+func (c Check) complete(findings []Finding, redactor redact.Redactor) []Finding {
 	for i := range findings {
 		f := &findings[i]
 		f.ID, f.Group = c.ID, c.group()
@@ -43,9 +45,15 @@ func (c Check) complete(findings []Finding, redactor Redactor) []Finding {
 		for _, text := range []*string{&f.Subject, &f.Message, &f.Advice} {
 			*text = bounded(redactor.Clean(*text))
 		}
-		f.BlockedBy = redactor.cleanKey(f.BlockedBy)
+		f.BlockedBy = cleanKey(f.BlockedBy, redactor)
 	}
 	return findings
+}
+
+// cleanKey leaves a check's id as it is: it is none of the outside's.
+func cleanKey(text string, redactor redact.Redactor) string {
+	id, subject, _ := strings.Cut(text, " ")
+	return key(id, redactor.Clean(subject))
 }
 
 // bounded cuts what somebody else has said at great length.

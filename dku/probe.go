@@ -11,6 +11,7 @@ import (
 	"github.com/ketter/ketter/db"
 	"github.com/ketter/ketter/httpapi/client"
 	"github.com/ketter/ketter/infra/broker"
+	"github.com/ketter/ketter/infra/redact"
 )
 
 // Target is what is to be checked.
@@ -29,7 +30,7 @@ type Target struct {
 // Probe is what the checks ask with. Nothing of it needs what it asks to be up.
 type Probe struct {
 	target                     Target
-	redactor                   Redactor
+	redactor                   redact.Redactor
 	store                      *db.Store      // nil: storeErr
 	redis                      *broker.Broker // nil: redisErr
 	api                        *client.Client // nil: apiErr
@@ -49,7 +50,7 @@ const connections = 4
 // NewProbe makes a probe. Close it.
 func NewProbe(ctx context.Context, target Target) *Probe {
 	p := &Probe{target: target, writable: map[string]bool{}, scratch: newScratch(),
-		redactor: NewRedactor([]string{target.DBURL, target.RedisURL}, target.SecretTexts...)}
+		redactor: redact.New([]string{target.DBURL, target.RedisURL}, target.SecretTexts...)}
 	if target.DBURL == "" {
 		p.storeErr = fmt.Errorf("DB_URL is not set, and no running `ketter up` was found")
 	} else {
@@ -66,7 +67,7 @@ func NewProbe(ctx context.Context, target Target) *Probe {
 }
 
 // Redactor knows the target's secrets.
-func (p *Probe) Redactor() Redactor { return p.redactor }
+func (p *Probe) Redactor() redact.Redactor { return p.redactor }
 
 // Close ends all connections.
 func (p *Probe) Close() {

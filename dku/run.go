@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/ketter/ketter/infra/redact"
 )
 
 // grace is what a check has to notice its deadline before it is left behind.
@@ -18,7 +20,7 @@ type outcome struct {
 
 // Run runs all checks and calls found with the findings of each as it ends, one call at a time. It returns after Longest at
 // the latest. Once ctx ends no more checks begin, save those that clear away.
-func Run(ctx context.Context, checks []Check, redactor Redactor, found func([]Finding)) {
+func Run(ctx context.Context, checks []Check, redactor redact.Redactor, found func([]Finding)) {
 	outcomes := make(map[string]*outcome, len(checks))
 	owns := make([]*outcome, len(checks)) // of two with one key, each has its own
 	for i, c := range checks {

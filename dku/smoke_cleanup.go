@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
 
-	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/httpapi/client"
 )
 
@@ -29,19 +27,13 @@ func (s *smoke) submit(ctx context.Context, order client.Order) (client.Job, err
 	s.unheard = append(s.unheard, order)
 	s.mu.Unlock()
 	job, err := s.probe.api.Submit(ctx, order)
-	if err == nil || refused(err) {
+	if err == nil || client.Refused(err) {
 		s.heard(order)
 	}
 	if err == nil {
 		s.note(job.ID, false)
 	}
 	return job, err
-}
-
-// refused tells the answer that there is no job from one that doesn't tell, and from none.
-func refused(err error) bool {
-	var answer *failure.Error
-	return errors.As(err, &answer) && answer.Code.HTTPStatus() < http.StatusInternalServerError
 }
 
 func (s *smoke) heard(order client.Order) {
@@ -56,7 +48,7 @@ func (s *smoke) hear(ctx context.Context) (unknown []string) {
 	unheard := slices.Clone(s.unheard)
 	s.mu.Unlock()
 	for _, order := range unheard {
-		if _, err := s.submit(ctx, order); err != nil && !refused(err) {
+		if _, err := s.submit(ctx, order); err != nil && !client.Refused(err) {
 			unknown = append(unknown, fmt.Sprintf("one from %s, if it was taken (%s)", order.SourcePath, sentence(err)))
 		}
 	}

@@ -56,7 +56,7 @@ func TestWhoInterruptsTheLabsFindsTheJobCancelledAndTheFoldersGone(t *testing.T)
 		switch asked = append(asked, method+" "+path); {
 		case strings.HasSuffix(path, "/cancel"):
 			status = "cancelled"
-		case method == http.MethodGet:
+		case strings.HasPrefix(path, "/jobs/"):
 			interrupt()
 		}
 		return fmt.Sprintf(`{"id":7,"status":%q}`, status)
@@ -151,7 +151,7 @@ func TestEveryThingThatIsNotAsItShouldBeIsSeen(t *testing.T) {
 
 func TestAFailureIsInTheReport(t *testing.T) {
 	t.Parallel()
-	l := &lab{}
+	l := &lab{Options: &Options{}}
 	l.expect("small", "it holds", "")
 	l.expect("small", "it doesn't", "job 3 | failed")
 	if text := l.report.Markdown(); l.report.Failures() != 1 || !strings.Contains(text, "1 expectations passed, 1 failed, 0 were not run") ||
