@@ -13,9 +13,10 @@ type Check struct {
 	ID       string // group.name; stable, docs/troubleshooting.md has a section for each
 	Subject  string // which of several the question is about
 	Deadline time.Duration
-	Needs    []string // keys of checks that must not have failed; it begins after them
-	After    []string // keys of checks that must have ended, however
-	Always   bool     // runs even when the whole was interrupted: it clears away
+	Until    time.Duration // after the whole began; it may use what checks before it have left of their time
+	Needs    []string      // keys of checks that must not have failed; it begins after them
+	After    []string      // keys of checks that must have ended, however
+	Always   bool          // runs even when the whole was interrupted: it clears away
 	Run      func(ctx context.Context) []Finding
 }
 
@@ -91,7 +92,7 @@ func Longest(checks []Check) time.Duration {
 		for _, before := range c.before() {
 			begin = max(begin, end(byKey[before]))
 		}
-		return begin + c.Deadline + grace
+		return max(begin+c.Deadline, c.Until) + grace
 	}
 	var longest time.Duration
 	for _, c := range checks {

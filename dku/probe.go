@@ -40,8 +40,9 @@ type Probe struct {
 
 	mu       sync.Mutex
 	writable map[string]bool
-	workers  []broker.Worker // all that had a heartbeat
-	asked    time.Time       // when they were asked for; zero: they are not known
+	latency  map[string]time.Duration // of a small file, by root
+	workers  []broker.Worker          // all that had a heartbeat
+	asked    time.Time                // when they were asked for; zero: they are not known
 }
 
 // connections that the checks of the database use at once.
@@ -49,7 +50,7 @@ const connections = 4
 
 // NewProbe makes a probe. Close it.
 func NewProbe(ctx context.Context, target Target) *Probe {
-	p := &Probe{target: target, writable: map[string]bool{}, scratch: newScratch(),
+	p := &Probe{target: target, writable: map[string]bool{}, latency: map[string]time.Duration{}, scratch: newScratch(),
 		redactor: redact.New([]string{target.DBURL, target.RedisURL}, target.SecretTexts...)}
 	if target.DBURL == "" {
 		p.storeErr = fmt.Errorf("DB_URL is not set, and no running `ketter up` was found")
@@ -96,6 +97,19 @@ func (p *Probe) writableRoots() []string {
 		}
 	}
 	return roots
+}
+
+func (p *Probe) noteLatency(root string, each time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.latency[root] = each
+}
+
+// latencyOf is what a small file takes there; 0: it is not known.
+func (p *Probe) latencyOf(root string) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.latency[root]
 }
 
 func (p *Probe) noteWorkers(workers []broker.Worker, asked time.Time) {

@@ -11,6 +11,11 @@ const (
 	patient = 3 * time.Second // for a first connection, and for what takes a few
 	network = 9 * time.Second // for portals, and for the smoke test's jobs
 
+	// jobsUntil is until when those may go on, where storages are slow: what clears away comes after them.
+	jobsUntil = Limit - closing - clearing - 2*grace
+	clearing  = endingTime + patient
+	closing   = 2 * time.Second // connections, and the report
+
 	// Limit is what a run may take.
 	Limit = 30 * time.Second
 )

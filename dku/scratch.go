@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/tree"
@@ -19,7 +21,10 @@ import (
 // ScratchPrefix begins the names of all folders that the DKU makes.
 const ScratchPrefix = ".ketter-dku-"
 
-func scratchName() string { return ScratchPrefix + strings.ToLower(rand.Text()[:10]) }
+// scratchName holds the process's id, by which others know whether whoever made it still lives.
+func scratchName() string {
+	return fmt.Sprintf("%s%d-%s", ScratchPrefix, os.Getpid(), strings.ToLower(rand.Text()[:10]))
+}
 
 // scratch are the hidden folders that there are at the moment: checks that hang, and are left behind, have not removed theirs.
 type scratch struct {
@@ -180,12 +185,14 @@ const smallFiles = 16
 // rootLatency is what a small file costs: made, written, made durable, removed.
 func (p *Probe) rootLatency(root string) func(context.Context) Finding {
 	return func(ctx context.Context) Finding {
+		began, done := time.Now(), 0
 		var each float64
 		err := p.scratch.in(root, func(dir endpoint.Dir) error {
 			took, err := times(smallFiles, func() error {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
+				done++
 				return errors.Join(put(dir, "file", []byte("small")), dir.Remove("file"))
 			})
 			if err == nil {
@@ -193,6 +200,7 @@ func (p *Probe) rootLatency(root string) func(context.Context) Finding {
 			}
 			return err
 		})
+		p.noteLatency(root, time.Since(began)/time.Duration(max(1, done)))
 		switch {
 		case errors.Is(err, context.DeadlineExceeded):
 			return warn(fmt.Sprintf("%d small files were not written and removed within %s.", smallFiles, patient),

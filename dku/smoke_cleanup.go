@@ -98,13 +98,17 @@ func (s *smoke) cancelAll(ctx context.Context) (running []string) {
 	s.mu.Lock()
 	posted := slices.Clone(s.posted)
 	s.mu.Unlock()
-	for _, id := range posted {
-		job, err := s.probe.api.Cancel(ctx, id)
-		if err == nil {
-			_, err = s.await(ctx, job)
+	errs := make([]error, len(posted))
+	jobs := make([]client.Job, len(posted))
+	for i, id := range posted {
+		jobs[i], errs[i] = s.probe.api.Cancel(ctx, id)
+	}
+	for i, id := range posted {
+		if errs[i] == nil && !jobs[i].Status.Final() {
+			_, errs[i] = s.await(ctx, id)
 		}
-		if err != nil {
-			running = append(running, fmt.Sprintf("%d (%s)", id, sentence(err)))
+		if errs[i] != nil {
+			running = append(running, fmt.Sprintf("%d (%s)", id, sentence(errs[i])))
 		}
 	}
 	return running

@@ -164,8 +164,11 @@ func gone(ctx context.Context, path string) error {
 }
 
 // checkUntouched proves that a refused job has altered neither side.
-func (s *smoke) checkUntouched() error {
-	return errors.Join(sameTree(s.path("to", "exists")), sameTree(s.path("from", "exists")))
+func (s *smoke) checkUntouched(ctx context.Context) error {
+	_, err := within(ctx, func() (struct{}, error) {
+		return struct{}{}, errors.Join(sameTree(s.path("to", "exists")), sameTree(s.path("from", "exists")))
+	})
+	return err
 }
 
 // leftovers are what is in the destinations besides the trees.
