@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ketter/ketter/httpapi/client"
 )
@@ -64,7 +65,7 @@ func (s *smoke) cleanUp(ctx context.Context) Finding {
 		return ok("Nothing was made, nothing is left.")
 	}
 	running := s.cancelAll(ctx)
-	left, err := within(ctx, func() ([]string, error) { return removeMade(folders, made) })
+	left, err := within(ctx, func() ([]string, error) { return removeMade(ctx, folders, made) })
 	names := strings.Join(folders, ", ")
 	switch {
 	case ctx.Err() != nil:
@@ -81,13 +82,26 @@ func (s *smoke) cleanUp(ctx context.Context) Finding {
 }
 
 // removeMade waits for who still makes the folders, so that nothing comes back. It returns what jobs had left in them.
-func removeMade(folders []string, made <-chan struct{}) (left []string, err error) {
+func removeMade(ctx context.Context, folders []string, made <-chan struct{}) (left []string, err error) {
 	<-made
-	left, err = leftovers(folders)
+	left, err = settled(ctx, folders)
 	for _, folder := range folders {
 		err = errors.Join(err, os.RemoveAll(folder))
 	}
 	return left, err
+}
+
+// settled are the leftovers that stay: a run removes its staging after its end is recorded. Time to remove all is kept.
+func settled(ctx context.Context, folders []string) (left []string, err error) {
+	ticker := time.NewTicker(pollJob)
+	defer ticker.Stop()
+	for {
+		left, err = leftovers(folders)
+		if deadline, bounded := ctx.Deadline(); len(left) == 0 || err != nil || !bounded || time.Until(deadline) < patient {
+			return left, err
+		}
+		<-ticker.C
+	}
 }
 
 // cancelAll returns what became of jobs that did not end.

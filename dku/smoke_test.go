@@ -93,6 +93,30 @@ func TestTheCleanUpWaitsForWhoStillMakesTheFolder(t *testing.T) {
 	})
 }
 
+// A worker removes its staging when a job's end is recorded, so who is told of the end may still see it.
+func TestStagingThatGoesSoonIsNothingLeft(t *testing.T) {
+	t.Parallel()
+	for goes, want := range map[bool]Verdict{true: OK, false: Warn} {
+		synctest.Test(t, func(t *testing.T) {
+			folder := filepath.Join(t.TempDir(), "folder")
+			staging := filepath.Join(folder, "to", ".ketter-a-1-b.partial")
+			if err := os.MkdirAll(staging, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if goes {
+				time.AfterFunc(time.Second, func() { _ = os.Remove(staging) })
+			}
+			s := &smoke{folders: []string{folder}, made: make(chan struct{})}
+			close(s.made)
+			ctx, cancel := context.WithTimeout(t.Context(), clearing)
+			defer cancel()
+			if f := s.cleanUp(ctx); f.Verdict != want {
+				t.Errorf("it goes: %v: %+v", goes, f)
+			}
+		})
+	}
+}
+
 func TestTheCleanUpNamesWhatItCouldNotRemove(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
