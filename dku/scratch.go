@@ -132,6 +132,8 @@ func (p *Probe) rootRename(root string) func(context.Context) Finding {
 			return err
 		})
 		switch {
+		case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+			return storageFailed("A rename was not tried", root, err)
 		case err != nil:
 			return fail("A folder could not be renamed as it should: "+err.Error(), "Don't let jobs write here: results can't be published safely.")
 		case inSteps:

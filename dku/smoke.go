@@ -54,11 +54,11 @@ var trials = []trial{
 }
 
 func (p *Probe) smokeChecks() []Check {
-	first := Check{ID: prepare, Deadline: preparing, Needs: []string{readyz}, After: []string{workersAlive}, Run: one(p.smoke.prepare)}
+	first := Check{ID: prepare, Deadline: preparing, Until: preparedUntil, Needs: []string{readyz}, After: []string{workersAlive}, Run: one(p.smoke.prepare)}
 	for _, root := range p.target.Roots {
 		first.After = append(first.After, key(writable, root))
 	}
-	last := Check{ID: "smoke.cleanup", Deadline: clearing, Always: true, Run: one(p.smoke.cleanUp)}
+	last := Check{ID: "smoke.cleanup", Deadline: clearing, Until: jobsUntil + grace + clearing, Always: true, Run: one(p.smoke.cleanUp)}
 	checks := []Check{first}
 	for _, t := range trials {
 		job := Check{ID: t.id, Deadline: network, Until: jobsUntil, Needs: []string{prepare},
@@ -90,7 +90,7 @@ func (s *smoke) prepare(ctx context.Context) Finding {
 		case interrupted(ctx):
 			return notDone()
 		case ctx.Err() != nil:
-			return fail(fmt.Sprintf("Not run, because what the jobs transfer was not made within %s, in %s.", preparing, folder),
+			return fail(fmt.Sprintf("Not run, because what the jobs transfer was not made in time, in %s.", folder),
 				"The storage is slow, busy or gone: see the findings on it. --no-smoke leaves the jobs out.")
 		}
 		errs = append(errs, err)

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ketter/ketter/httpapi/client"
@@ -86,9 +88,20 @@ func removeMade(ctx context.Context, folders []string, made <-chan struct{}) (le
 	<-made
 	left, err = settled(ctx, folders)
 	for _, folder := range folders {
-		err = errors.Join(err, os.RemoveAll(folder))
+		err = errors.Join(err, removeTrees(folder))
 	}
 	return left, err
+}
+
+// removeTrees removes the trees side by side, as they were made, and then the rest.
+func removeTrees(folder string) error {
+	trees, err := filepath.Glob(filepath.Join(folder, "*", "*"))
+	var removing sync.WaitGroup
+	for _, tree := range trees {
+		removing.Go(func() { _ = os.RemoveAll(tree) }) // what stays is met once more
+	}
+	removing.Wait()
+	return errors.Join(err, os.RemoveAll(folder))
 }
 
 // settled are the leftovers that stay: a run removes its staging after its end is recorded. Time to remove all is kept.

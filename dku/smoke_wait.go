@@ -12,7 +12,7 @@ import (
 
 const (
 	// smallFilesOfJob is how many small files, one after the other, take as long as a job of the smoke test at most.
-	smallFilesOfJob = 120
+	smallFilesOfJob = 100
 	// stillAfter is how long a job may tell nothing new before it is taken to hang: a worker tells its progress every two seconds.
 	stillAfter = 6 * time.Second
 )
