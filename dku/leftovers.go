@@ -23,7 +23,7 @@ func rootLeftovers(root string) func(context.Context) Finding {
 		case len(left) > 0:
 			names := strings.Join(left, "' '")
 			return warn(fmt.Sprintf("A DKU that was killed has left '%s'.", names),
-				fmt.Sprintf("If no DKU runs on another host right now, remove it by hand: rm -r '%s'", names)).with(float64(len(left)), "folders")
+				fmt.Sprintf("If no DKU runs on another host or in a container right now, remove it by hand: rm -r '%s'", names)).with(float64(len(left)), "folders")
 		case errors.Is(err, context.DeadlineExceeded):
 			return ok("No DKU that was killed is known to have left anything: the root has more entries than can be looked at in time.")
 		case err != nil:

@@ -105,7 +105,7 @@ func (s *smoke) late(job sight, waited time.Duration) Finding {
 	workers, _ := s.probe.workersSeen()
 	for _, w := range workers {
 		if job.Status == transfer.Pending && w.Running > 0 {
-			return warn(fmt.Sprintf("FAILED: %s: worker %s is busy with %d jobs.", message, w.Name, w.Running), "Run the DKU again when there is less to do, or add workers.")
+			return warn(fmt.Sprintf("NOT DONE: %s: worker %s is busy with %d jobs.", message, w.Name, w.Running), "Run the DKU again when there is less to do, or add workers.")
 		}
 	}
 	return fail("FAILED: "+message+".", "Does a worker serve the job's queue, and does it answer? See its log, and GET /jobs/"+fmt.Sprint(job.ID)+"/detail.")
