@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +34,9 @@ func rootLeftovers(root string) func(context.Context) Finding {
 	}
 }
 
+// ours are the names that the DKU gives, and gave: others don't get into a command that somebody types.
+var ours = regexp.MustCompile(`^` + regexp.QuoteMeta(ScratchPrefix) + `[0-9a-z-]+$`)
+
 // abandoned are the hidden folders whose DKU is dead: its process is gone, or it would have ended long ago.
 func abandoned(ctx context.Context, root string, now time.Time) (left []string, err error) {
 	dir, err := os.Open(root)
@@ -44,7 +48,7 @@ func abandoned(ctx context.Context, root string, now time.Time) (left []string, 
 		var entries []fs.DirEntry
 		entries, err = dir.ReadDir(1000)
 		for _, entry := range entries {
-			if rest, ours := strings.CutPrefix(entry.Name(), ScratchPrefix); ours && entry.IsDir() && !(lives(rest) && recent(entry, now)) {
+			if ours.MatchString(entry.Name()) && entry.IsDir() && !(lives(entry.Name()) && recent(entry, now)) {
 				left = append(left, filepath.Join(root, entry.Name()))
 			}
 		}
@@ -57,9 +61,9 @@ func abandoned(ctx context.Context, root string, now time.Time) (left []string, 
 	return left, err
 }
 
-// lives says whether there is a process of the id that a name begins with.
+// lives says whether there is a process of the id that is in a name.
 func lives(name string) bool {
-	text, _, _ := strings.Cut(name, "-")
+	text, _, _ := strings.Cut(strings.TrimPrefix(name, ScratchPrefix), "-")
 	pid, err := strconv.Atoi(text)
 	return err == nil && pid > 0 && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 }

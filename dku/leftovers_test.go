@@ -28,7 +28,7 @@ func TestWhatAKilledDKUHasLeftIsNamedAndStays(t *testing.T) {
 	running := filepath.Join(root, fmt.Sprintf("%s%d-abc", ScratchPrefix, os.Getppid()))
 	reused := filepath.Join(root, fmt.Sprintf("%s%d-old", ScratchPrefix, os.Getppid()))
 	before := filepath.Join(root, ScratchPrefix+"abcdefghij") // as versions before named theirs
-	for _, folder := range []string{killed, running, reused, before, filepath.Join(root, "Session")} {
+	for _, folder := range []string{killed, running, reused, before, filepath.Join(root, "Session"), filepath.Join(root, ScratchPrefix+"1'; rm x; '")} {
 		if err := os.Mkdir(folder, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +38,7 @@ func TestWhatAKilledDKUHasLeftIsNamedAndStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := rootLeftovers(root)(t.Context())
-	if f.Verdict != Warn || *f.Figure != 3 || strings.Contains(f.Message, running) || strings.Contains(f.Message, "Session") || strings.Contains(f.Message, "-file") {
+	if f.Verdict != Warn || *f.Figure != 3 || strings.Contains(f.Message, running) || strings.Contains(f.Message, "Session") || strings.Contains(f.Message, "-file") || strings.Contains(f.Advice, "rm x") {
 		t.Errorf("%+v", f)
 	}
 	for _, folder := range []string{killed, reused, before} {

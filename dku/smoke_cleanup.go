@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/ketter/ketter/engine/endpoint"
+	"github.com/ketter/ketter/engine/endpoint/tree"
 	"github.com/ketter/ketter/httpapi/client"
 )
 
@@ -88,20 +89,42 @@ func removeMade(ctx context.Context, folders []string, made <-chan struct{}) (le
 	<-made
 	left, err = settled(ctx, folders)
 	for _, folder := range folders {
-		err = errors.Join(err, removeTrees(folder))
+		err = errors.Join(err, removeTrees(ctx, folder))
 	}
 	return left, err
 }
 
-// removeTrees removes the trees side by side, as they were made, and then the rest.
-func removeTrees(folder string) error {
-	trees, err := filepath.Glob(filepath.Join(folder, "*", "*"))
+// removeTrees removes a folder; the trees in it side by side, as they were made. It follows no link: the allowed root may be
+// anybody's to write to.
+func removeTrees(ctx context.Context, folder string) error {
+	top, err := openRoot(filepath.Dir(folder))
+	if err != nil {
+		return err
+	}
+	defer top.Close()
+	name := filepath.Base(folder)
+	for _, side := range []string{"from", "to"} {
+		removeBeside(ctx, top, name, side)
+	}
+	return tree.RemoveAll(ctx, top, name) // what stays is met once more, and then is an error
+}
+
+// removeBeside removes what is in a folder, all at once.
+func removeBeside(ctx context.Context, dir endpoint.Dir, path ...string) {
+	if len(path) > 0 {
+		if below, err := dir.OpenDir(path[0]); err == nil {
+			defer below.Close()
+			removeBeside(ctx, below, path[1:]...)
+		}
+		return
+	}
+	var names []string
+	_ = dir.List(func(entry endpoint.Entry) error { names = append(names, entry.Name); return nil })
 	var removing sync.WaitGroup
-	for _, tree := range trees {
-		removing.Go(func() { _ = os.RemoveAll(tree) }) // what stays is met once more
+	for _, name := range names {
+		removing.Go(func() { _ = tree.RemoveAll(ctx, dir, name) })
 	}
 	removing.Wait()
-	return errors.Join(err, os.RemoveAll(folder))
 }
 
 // settled are the leftovers that stay: a run removes its staging after its end is recorded. Time to remove all is kept.

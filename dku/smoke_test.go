@@ -180,6 +180,29 @@ func TestNothingIsMadeWhereALinkLeads(t *testing.T) {
 	}
 }
 
+func TestNothingIsRemovedWhereALinkLeads(t *testing.T) {
+	t.Parallel()
+	root, elsewhere := t.TempDir(), t.TempDir()
+	session := filepath.Join(elsewhere, "Session")
+	folder := filepath.Join(root, "folder")
+	if err := errors.Join(os.Mkdir(session, 0o755), os.WriteFile(filepath.Join(session, "take.wav"), nil, 0o644), os.Mkdir(folder, 0o755),
+		os.Symlink(elsewhere, filepath.Join(folder, "to")), os.Symlink(root, filepath.Join(root, "other"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := removeTrees(t.Context(), folder); err != nil {
+		t.Fatal(err)
+	}
+	if err := removeTrees(t.Context(), filepath.Join(root, "other")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(session, "take.wav")); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(root); err != nil || len(left) > 0 {
+		t.Errorf("%v, %v", left, err)
+	}
+}
+
 func TestNobodyElseGetsInBeforeTheTreesAreMade(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "folder")

@@ -127,23 +127,24 @@ func TestWhatKilledLabsHaveLeftIsNamedAndStays(t *testing.T) {
 	t.Parallel()
 	api := asking(t, func(_, path string) string {
 		if path == "/portals" {
-			return `{"portals":[{"name":"NEXIS"},{"name":"ketter_lab-DEAD"}]}`
+			return `{"portals":[{"name":"NEXIS"},{"name":"ketter_lab-DEADDEAD"}]}`
 		}
 		return `{"id":7,"status":"failed","error":{"code":"source_not_found","message":"Source not found"}}`
 	})
 	var said strings.Builder
 	o := options(t, &said)
-	dead := []string{filepath.Join(o.Source.Here, "ketter_lab-DEAD"), filepath.Join(o.Destination.Here, "ketter_lab-DEAD")}
-	if err := errors.Join(os.Mkdir(dead[0], 0o755), os.Mkdir(dead[1], 0o755), os.Mkdir(filepath.Join(o.Source.Here, "Session"), 0o755)); err != nil {
+	dead := []string{filepath.Join(o.Source.Here, "ketter_lab-DEADDEAD"), filepath.Join(o.Destination.Here, "ketter_lab-DEADDEAD")}
+	if err := errors.Join(os.Mkdir(dead[0], 0o755), os.Mkdir(dead[1], 0o755), os.Mkdir(filepath.Join(o.Source.Here, "Session"), 0o755),
+		os.Mkdir(filepath.Join(o.Source.Here, prefix+"'; rm x; '"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	_, _ = Run(t.Context(), api, o) // the worker sees other folders
-	for _, want := range []string{"Warning: ", "rm -r '" + dead[0] + "'", "rm -r '" + dead[1] + "'", "ketter portals rm ketter_lab-DEAD"} {
+	for _, want := range []string{"Warning: ", "rm -r '" + dead[0] + "'", "rm -r '" + dead[1] + "'", "ketter portals rm ketter_lab-DEADDEAD"} {
 		if !strings.Contains(said.String(), want) {
 			t.Errorf("%q isn't in\n%s", want, said.String())
 		}
 	}
-	if strings.Contains(said.String(), "Session") || strings.Contains(said.String(), "rm NEXIS") || strings.Count(said.String(), "Warning") != 1 {
+	if strings.Contains(said.String(), "Session") || strings.Contains(said.String(), "rm x") || strings.Contains(said.String(), "rm NEXIS") || strings.Count(said.String(), "Warning") != 1 {
 		t.Errorf("%s", said.String())
 	}
 	for _, folder := range dead {

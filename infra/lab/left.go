@@ -3,12 +3,16 @@ package lab
 import (
 	"context"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
 
 // prefix begins the names of all folders and portals that labs make.
 const prefix = "ketter_lab-"
+
+// ours are those names alone: others don't get into a command that somebody types.
+var ours = regexp.MustCompile(`^` + regexp.QuoteMeta(prefix) + `[A-Z2-7]{8}$`)
 
 // tellLeft names what labs that were killed have left. It removes nothing: what others make who are running now looks the same.
 func (l *lab) tellLeft(ctx context.Context) {
@@ -30,7 +34,7 @@ func (l *lab) foldersLeft() (left []string) {
 	for _, dir := range []string{l.Source.Here, l.Destination.Here, l.SmallRoot} {
 		names, _ := entriesOf(dir) // whoever needs it says what is wrong with it
 		for _, name := range names {
-			if strings.HasPrefix(name, prefix) {
+			if ours.MatchString(name) {
 				left = append(left, filepath.Join(dir, name))
 			}
 		}
@@ -42,7 +46,7 @@ func (l *lab) foldersLeft() (left []string) {
 func (l *lab) portalsLeft(ctx context.Context) (left []string) {
 	portals, _ := l.api.Portals(ctx) // the first job says what is wrong with the API
 	for _, portal := range portals {
-		if strings.HasPrefix(portal.Name, prefix) {
+		if ours.MatchString(portal.Name) {
 			left = append(left, portal.Name)
 		}
 	}
