@@ -44,7 +44,7 @@ func (c Check) complete(findings []Finding, redactor redact.Redactor) []Finding 
 			f.Subject = c.Subject
 		}
 		for _, text := range []*string{&f.Subject, &f.Message, &f.Advice} {
-			*text = bounded(redactor.Clean(*text))
+			*text = bounded(redactor.Clean(bounded(*text, mostCleaned)), mostShown)
 		}
 		f.BlockedBy = cleanKey(f.BlockedBy, redactor)
 	}
@@ -57,9 +57,14 @@ func cleanKey(text string, redactor redact.Redactor) string {
 	return key(id, redactor.Clean(subject))
 }
 
+// In bytes. Much more is cleaned than is shown, for a secret may be long.
+const (
+	mostShown   = 2000
+	mostCleaned = 32 << 10
+)
+
 // bounded cuts what somebody else has said at great length.
-func bounded(text string) string {
-	const most = 2000 // bytes
+func bounded(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}
