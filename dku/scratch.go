@@ -181,12 +181,16 @@ func clone(dir endpoint.Dir) error {
 	return to.Clone(from)
 }
 
-// smallFiles is how many files the latency is the median of.
-const smallFiles = 16
+const (
+	smallFiles = 16              // that the latency is the median of
+	measuring  = 2 * time.Second // after which no more is begun: the last one and its folder take time too
+)
 
 // rootLatency is what a small file costs: made, written, made durable, removed.
 func (p *Probe) rootLatency(root string) func(context.Context) Finding {
 	return func(ctx context.Context) Finding {
+		ctx, cancel := context.WithTimeout(ctx, measuring)
+		defer cancel()
 		began, done := time.Now(), 0
 		var each float64
 		err := p.scratch.in(root, func(dir endpoint.Dir) error {
@@ -205,7 +209,7 @@ func (p *Probe) rootLatency(root string) func(context.Context) Finding {
 		p.noteLatency(root, time.Since(began)/time.Duration(max(1, done)))
 		switch {
 		case errors.Is(err, context.DeadlineExceeded):
-			return warn(fmt.Sprintf("%d small files were not written and removed within %s.", smallFiles, patient),
+			return warn(fmt.Sprintf("%d small files were not written and removed within %s.", smallFiles, measuring),
 				"The storage is slow or busy. Sessions of many small files will take long; see its load.")
 		case err != nil:
 			return storageFailed("Small files could not be written and removed", root, err)

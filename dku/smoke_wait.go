@@ -15,13 +15,16 @@ const (
 	smallFilesOfJob = 100
 	// stillAfter is how long a job may tell nothing new before it is taken to hang: a worker tells its progress every two seconds.
 	stillAfter = 6 * time.Second
+	// smallFilesOfTrees is what looking at the trees takes, which comes after the job, and removing them.
+	smallFilesOfTrees = 10
 )
 
 // patience is how long a job is waited for: longer where small files take long, for that is what a job of small files does.
 func (s *smoke) patience(ctx context.Context) time.Duration {
-	wanted := max(network, smallFilesOfJob*s.probe.latencyOf(filepath.Dir(s.path())))
+	each := s.probe.latencyOf(filepath.Dir(s.path()))
+	wanted := max(network, smallFilesOfJob*each)
 	if deadline, bounded := ctx.Deadline(); bounded {
-		wanted = min(wanted, time.Until(deadline))
+		wanted = min(wanted, max(quick, time.Until(deadline)-smallFilesOfTrees*each))
 	}
 	return wanted
 }

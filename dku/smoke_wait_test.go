@@ -28,17 +28,21 @@ func probing(t *testing.T, api string) *Probe {
 
 func TestAJobIsWaitedForAsLongAsItsStorageIsSlowAndTheWholeAllows(t *testing.T) {
 	t.Parallel()
-	p := probing(t, "http://127.0.0.1:1")
-	p.smoke.folders = []string{"/mnt/a/folder"}
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
-	defer cancel()
-	for each, want := range map[time.Duration]time.Duration{0: network, time.Millisecond: network, 100 * time.Millisecond: 100 * time.Millisecond * smallFilesOfJob, time.Minute: 15 * time.Second} {
-		p.noteLatency("/mnt/a", each)
-		p.noteLatency("/mnt/b", time.Hour)
-		if got := p.smoke.patience(ctx); got > want || got < want-time.Minute {
-			t.Errorf("%v a file: %v, not %v", each, got, want)
+	synctest.Test(t, func(t *testing.T) {
+		p := &Probe{latency: map[string]time.Duration{}}
+		s := &smoke{probe: p, folders: []string{"/mnt/a/folder"}}
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		defer cancel()
+		for each, want := range map[time.Duration]time.Duration{
+			0: network, time.Millisecond: network, 100 * time.Millisecond: 10 * time.Second, 200 * time.Millisecond: 13 * time.Second, time.Minute: quick,
+		} {
+			p.noteLatency("/mnt/a", each)
+			p.noteLatency("/mnt/b", time.Hour)
+			if got := s.patience(ctx); got != want {
+				t.Errorf("%v a file: %v, not %v", each, got, want)
+			}
 		}
-	}
+	})
 }
 
 func TestAJobThatIsOnlySlowIsAWarningAndOneThatHangsAFailure(t *testing.T) {
