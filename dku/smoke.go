@@ -33,6 +33,7 @@ type smoke struct {
 	made    chan struct{}  // closed when nothing makes the last any more
 	posted  []int64        // jobs that have not been seen to end
 	unheard []client.Order // of jobs whose answer has not come
+	moving  time.Time      // when a job that runs was last seen to go on
 }
 
 func newSmoke(p *Probe) *smoke { return &smoke{probe: p} }

@@ -86,12 +86,28 @@ func (s *smoke) await(ctx context.Context, id int64) (sight, error) {
 		if last = seen.after(last, time.Now()); last.Status.Final() {
 			return last, nil
 		}
+		s.noteMoving(last)
 		select {
 		case <-ctx.Done():
 			return last, ctx.Err()
 		case <-ticker.C:
 		}
 	}
+}
+
+func (s *smoke) noteMoving(job sight) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if job.Status == transfer.Running && job.since.After(s.moving) {
+		s.moving = job.since
+	}
+}
+
+// moves says whether one of the jobs goes on.
+func (s *smoke) moves() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.moving) < stillAfter
 }
 
 // late is the finding of a job that did not end in time.
@@ -103,6 +119,10 @@ func (s *smoke) late(job sight, waited time.Duration) Finding {
 	message := fmt.Sprintf("job %d is %s after %s", job.ID, job.Status, waited)
 	if job.Status == transfer.Running && time.Since(job.since) < stillAfter {
 		return warn("NOT DONE: "+message+", for it is slow: its progress moves.",
+			"The storage is slow or busy: see storage.latency. Nothing else is known to be wrong; --no-smoke leaves the jobs out.")
+	}
+	if job.Status == transfer.Pending && s.moves() {
+		return warn("NOT DONE: "+message+", behind others of these jobs, which are slow: their progress moves.",
 			"The storage is slow or busy: see storage.latency. Nothing else is known to be wrong; --no-smoke leaves the jobs out.")
 	}
 	workers, _ := s.probe.workersSeen()

@@ -64,6 +64,11 @@ func TestAJobThatIsOnlySlowIsAWarningAndOneThatHangsAFailure(t *testing.T) {
 				t.Errorf("%s: %+v", name, f)
 			}
 		}
+		s.noteMoving(sight{Job: running, since: time.Now()})
+		if f := s.late(sight{Job: client.Job{ID: 8, Status: transfer.Pending}}, network); f.Verdict != Warn || !strings.Contains(f.Message, "behind others") {
+			t.Errorf("%+v", f)
+		}
+		time.Sleep(stillAfter)
 		s.probe.noteWorkers([]broker.Worker{{Name: "w", Running: 2}}, time.Now())
 		if f := s.late(sight{Job: client.Job{ID: 7, Status: transfer.Pending}}, network); f.Verdict != Warn {
 			t.Errorf("%+v", f)
