@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"github.com/ketter/ketter/infra/redact"
 )
 
 // Check is one question.
@@ -11,9 +13,10 @@ type Check struct {
 	ID       string // group.name; stable, docs/troubleshooting.md has a section for each
 	Subject  string // which of several the question is about
 	Deadline time.Duration
-	Needs    []string // keys of checks that must not have failed; it begins after them
-	After    []string // keys of checks that must have ended, however
-	Always   bool     // runs even when the whole was interrupted: it clears away
+	Until    time.Duration // after the whole began; it may use what checks before it have left of their time
+	Needs    []string      // keys of checks that must not have failed; it begins after them
+	After    []string      // keys of checks that must have ended, however
+	Always   bool          // runs even when the whole was interrupted: it clears away
 	Run      func(ctx context.Context) []Finding
 }
 
@@ -33,7 +36,7 @@ func (c Check) group() string {
 }
 
 // complete adds what a check's findings have in common.
-func (c Check) complete(findings []Finding, redactor Redactor) []Finding {
+func (c Check) complete(findings []Finding, redactor redact.Redactor) []Finding {
 	for i := range findings {
 		f := &findings[i]
 		f.ID, f.Group = c.ID, c.group()
@@ -41,16 +44,27 @@ func (c Check) complete(findings []Finding, redactor Redactor) []Finding {
 			f.Subject = c.Subject
 		}
 		for _, text := range []*string{&f.Subject, &f.Message, &f.Advice} {
-			*text = bounded(redactor.Clean(*text))
+			*text = bounded(redactor.Clean(bounded(*text, mostCleaned)), mostShown)
 		}
-		f.BlockedBy = redactor.cleanKey(f.BlockedBy)
+		f.BlockedBy = cleanKey(f.BlockedBy, redactor)
 	}
 	return findings
 }
 
+// cleanKey leaves a check's id as it is: it is none of the outside's.
+func cleanKey(text string, redactor redact.Redactor) string {
+	id, subject, _ := strings.Cut(text, " ")
+	return key(id, redactor.Clean(subject))
+}
+
+// In bytes. Much more is cleaned than is shown, for a secret may be long.
+const (
+	mostShown   = 2000
+	mostCleaned = 32 << 10
+)
+
 // bounded cuts what somebody else has said at great length.
-func bounded(text string) string {
-	const most = 2000 // bytes
+func bounded(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}
@@ -83,7 +97,7 @@ func Longest(checks []Check) time.Duration {
 		for _, before := range c.before() {
 			begin = max(begin, end(byKey[before]))
 		}
-		return begin + c.Deadline + grace
+		return max(begin+c.Deadline, c.Until) + grace
 	}
 	var longest time.Duration
 	for _, c := range checks {

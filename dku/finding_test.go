@@ -1,6 +1,7 @@
 package dku
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -82,7 +83,7 @@ func TestReadinessIsJudgedByWhatIsRequired(t *testing.T) {
 
 func TestAJobThatMustFailFailsWithItsOwnCodeAlone(t *testing.T) {
 	t.Parallel()
-	refused := trial{fails: failure.DestinationExists}
+	s, refused := &smoke{folders: []string{"/mnt/a"}}, trial{fails: failure.DestinationExists}
 	for name, test := range map[string]struct {
 		job  client.Job
 		err  error
@@ -92,8 +93,9 @@ func TestAJobThatMustFailFailsWithItsOwnCodeAlone(t *testing.T) {
 		"another code": {client.Job{Status: transfer.Failed, Error: &client.JobError{Code: failure.SourceNotFound}}, nil, Fail},
 		"success":      {client.Job{Status: transfer.Success}, nil, Fail},
 		"altered":      {client.Job{Status: transfer.Failed, Error: &client.JobError{Code: failure.DestinationExists}}, errAltered, Fail},
+		"not seen":     {client.Job{Status: transfer.Failed, Error: &client.JobError{Code: failure.DestinationExists}}, context.DeadlineExceeded, Warn},
 	} {
-		if f := refused.refused(test.job, test.err); f.Verdict != test.want {
+		if f := s.refused(t.Context(), refused, test.job, test.err); f.Verdict != test.want {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}

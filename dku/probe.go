@@ -11,6 +11,7 @@ import (
 	"github.com/ketter/ketter/db"
 	"github.com/ketter/ketter/httpapi/client"
 	"github.com/ketter/ketter/infra/broker"
+	"github.com/ketter/ketter/infra/redact"
 )
 
 // Target is what is to be checked.
@@ -29,7 +30,7 @@ type Target struct {
 // Probe is what the checks ask with. Nothing of it needs what it asks to be up.
 type Probe struct {
 	target                     Target
-	redactor                   Redactor
+	redactor                   redact.Redactor
 	store                      *db.Store      // nil: storeErr
 	redis                      *broker.Broker // nil: redisErr
 	api                        *client.Client // nil: apiErr
@@ -39,8 +40,9 @@ type Probe struct {
 
 	mu       sync.Mutex
 	writable map[string]bool
-	workers  []broker.Worker // all that had a heartbeat
-	asked    time.Time       // when they were asked for; zero: they are not known
+	latency  map[string]time.Duration // of a small file, by root
+	workers  []broker.Worker          // all that had a heartbeat
+	asked    time.Time                // when they were asked for; zero: they are not known
 }
 
 // connections that the checks of the database use at once.
@@ -48,8 +50,8 @@ const connections = 4
 
 // NewProbe makes a probe. Close it.
 func NewProbe(ctx context.Context, target Target) *Probe {
-	p := &Probe{target: target, writable: map[string]bool{}, scratch: newScratch(),
-		redactor: NewRedactor([]string{target.DBURL, target.RedisURL}, target.SecretTexts...)}
+	p := &Probe{target: target, writable: map[string]bool{}, latency: map[string]time.Duration{}, scratch: newScratch(),
+		redactor: redact.New([]string{target.DBURL, target.RedisURL}, target.SecretTexts...)}
 	if target.DBURL == "" {
 		p.storeErr = fmt.Errorf("DB_URL is not set, and no running `ketter up` was found")
 	} else {
@@ -66,7 +68,7 @@ func NewProbe(ctx context.Context, target Target) *Probe {
 }
 
 // Redactor knows the target's secrets.
-func (p *Probe) Redactor() Redactor { return p.redactor }
+func (p *Probe) Redactor() redact.Redactor { return p.redactor }
 
 // Close ends all connections.
 func (p *Probe) Close() {
@@ -95,6 +97,19 @@ func (p *Probe) writableRoots() []string {
 		}
 	}
 	return roots
+}
+
+func (p *Probe) noteLatency(root string, each time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.latency[root] = each
+}
+
+// latencyOf is what a small file takes there; 0: it is not known.
+func (p *Probe) latencyOf(root string) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.latency[root]
 }
 
 func (p *Probe) noteWorkers(workers []broker.Worker, asked time.Time) {

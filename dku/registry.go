@@ -11,6 +11,13 @@ const (
 	patient = 3 * time.Second // for a first connection, and for what takes a few
 	network = 9 * time.Second // for portals, and for the smoke test's jobs
 
+	// Until when, from the beginning, the checks may go on that take long where storages are slow. What stands on them comes after.
+	triedUntil    = 8 * time.Second
+	preparedUntil = 2*(patient+grace) + preparing // as when the API is slow
+	jobsUntil     = Limit - closing - clearing - 2*grace
+	clearing      = endingTime + patient
+	closing       = 2 * time.Second // connections, and the report
+
 	// Limit is what a run may take.
 	Limit = 30 * time.Second
 )

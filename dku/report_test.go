@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/ketter/ketter/infra/redact"
 )
 
 var began = time.Date(2026, 11, 28, 3, 45, 0, 0, time.UTC)
@@ -196,7 +198,7 @@ func TestAReportReplacesNothingAndFollowsNoLink(t *testing.T) {
 func TestWhatSomebodySaysAtGreatLengthIsCut(t *testing.T) {
 	t.Parallel()
 	c := Check{ID: "app.version"}
-	said := c.complete([]Finding{ok(strings.Repeat("é", 1<<20))}, Redactor{})
+	said := c.complete([]Finding{ok(strings.Repeat("é", 1<<20))}, redact.Redactor{})
 	if message := said[0].Message; len(message) > 2100 || !strings.HasSuffix(message, "é…") {
 		t.Errorf("%d bytes, at the end %q", len(message), message[len(message)-10:])
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/ketter/ketter/infra/redact"
 )
 
 // grace is what a check has to notice its deadline before it is left behind.
@@ -18,7 +20,8 @@ type outcome struct {
 
 // Run runs all checks and calls found with the findings of each as it ends, one call at a time. It returns after Longest at
 // the latest. Once ctx ends no more checks begin, save those that clear away.
-func Run(ctx context.Context, checks []Check, redactor Redactor, found func([]Finding)) {
+func Run(ctx context.Context, checks []Check, redactor redact.Redactor, found func([]Finding)) {
+	began := time.Now()
 	outcomes := make(map[string]*outcome, len(checks))
 	owns := make([]*outcome, len(checks)) // of two with one key, each has its own
 	for i, c := range checks {
@@ -29,7 +32,7 @@ func Run(ctx context.Context, checks []Check, redactor Redactor, found func([]Fi
 	var running sync.WaitGroup
 	for i, c := range checks {
 		running.Go(func() {
-			findings := c.complete(c.inTurn(ctx, outcomes), redactor)
+			findings := c.complete(c.inTurn(ctx, began, outcomes), redactor)
 			telling.Lock()
 			found(findings)
 			telling.Unlock()
@@ -41,7 +44,7 @@ func Run(ctx context.Context, checks []Check, redactor Redactor, found func([]Fi
 }
 
 // inTurn waits for the checks before it, which all end, and runs unless one that it needs has failed or was not run.
-func (c Check) inTurn(ctx context.Context, outcomes map[string]*outcome) []Finding {
+func (c Check) inTurn(ctx context.Context, began time.Time, outcomes map[string]*outcome) []Finding {
 	for _, before := range c.before() {
 		<-outcomes[before].done
 	}
@@ -56,7 +59,7 @@ func (c Check) inTurn(ctx context.Context, outcomes map[string]*outcome) []Findi
 	if ctx.Err() != nil {
 		return []Finding{warn("Not run, because the DKU was interrupted.", "Run it again.")}
 	}
-	return c.bounded(ctx)
+	return c.bounded(ctx, max(c.Deadline, c.Until-time.Since(began)))
 }
 
 func notRun(failed string) Finding {
@@ -79,18 +82,18 @@ func (c Check) failed(findings []Finding) string {
 }
 
 // bounded doesn't wait for a check that doesn't heed its deadline.
-func (c Check) bounded(ctx context.Context) []Finding {
-	ctx, cancel := context.WithTimeout(ctx, c.Deadline)
+func (c Check) bounded(ctx context.Context, deadline time.Duration) []Finding {
+	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
 	answer := make(chan []Finding, 1)
 	go func() { answer <- c.Run(ctx) }()
-	abandon := time.NewTimer(c.Deadline + grace)
+	abandon := time.NewTimer(deadline + grace)
 	defer abandon.Stop()
 	select {
 	case findings := <-answer:
 		return findings
 	case <-abandon.C:
-		return []Finding{fail(fmt.Sprintf("No answer within %s; it hangs.", c.Deadline),
+		return []Finding{fail(fmt.Sprintf("No answer within %s; it hangs.", deadline.Round(time.Second)),
 			"Something below does not answer at all: a network storage that is gone, mostly. Look at dmesg and mount.")}
 	}
 }

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/ketter/ketter/engine/endpoint"
+	"github.com/ketter/ketter/infra/redact"
 )
 
 // runAll runs checks and returns their findings by id.
 func runAll(ctx context.Context, checks []Check) map[string]Finding {
 	found := map[string]Finding{}
-	Run(ctx, checks, NewRedactor(nil), func(findings []Finding) {
+	Run(ctx, checks, redact.Redactor{}, func(findings []Finding) {
 		for _, f := range findings {
 			found[f.ID] = f
 		}
@@ -95,7 +96,7 @@ func TestTwoChecksWithOneKeyAreBothRun(t *testing.T) {
 	ran := 0
 	twice := Check{ID: "a.a", Subject: "/mnt", Deadline: time.Minute, Run: saying(ok(""))}
 	Run(t.Context(), []Check{twice, twice, {ID: "a.b", Deadline: time.Minute, Needs: []string{"a.a /mnt"}, Run: saying(ok(""))}},
-		NewRedactor(nil), func([]Finding) { ran++ })
+		redact.Redactor{}, func([]Finding) { ran++ })
 	if ran != 3 {
 		t.Errorf("%d of 3 ran", ran)
 	}
@@ -109,7 +110,7 @@ func TestFindingsAreToldOneCheckAtATime(t *testing.T) {
 	}
 	var telling sync.Mutex
 	told := 0
-	Run(t.Context(), checks, NewRedactor(nil), func([]Finding) {
+	Run(t.Context(), checks, redact.Redactor{}, func([]Finding) {
 		if !telling.TryLock() {
 			t.Error("two at a time")
 			return
@@ -127,7 +128,7 @@ func TestAllDeadlinesTogetherAreBelowTheLimit(t *testing.T) {
 	t.Parallel()
 	p := NewProbe(t.Context(), Target{API: "http://127.0.0.1:1", Roots: []string{"/a", "/b", "/c"}})
 	defer p.Close()
-	if longest := Longest(p.Checks()); longest > Limit-2*time.Second { // which connections have to close and reports to be written
+	if longest := Longest(p.Checks()); longest > Limit-closing {
 		t.Errorf("the checks may take %s", longest)
 	}
 }

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/ketter/ketter/engine/endpoint"
 	"github.com/ketter/ketter/engine/endpoint/tree"
@@ -19,7 +21,10 @@ import (
 // ScratchPrefix begins the names of all folders that the DKU makes.
 const ScratchPrefix = ".ketter-dku-"
 
-func scratchName() string { return ScratchPrefix + strings.ToLower(rand.Text()[:10]) }
+// scratchName holds the process's id, by which others know whether whoever made it still lives.
+func scratchName() string {
+	return fmt.Sprintf("%s%d-%s", ScratchPrefix, os.Getpid(), strings.ToLower(rand.Text()[:10]))
+}
 
 // scratch are the hidden folders that there are at the moment: checks that hang, and are left behind, have not removed theirs.
 type scratch struct {
@@ -127,6 +132,8 @@ func (p *Probe) rootRename(root string) func(context.Context) Finding {
 			return err
 		})
 		switch {
+		case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+			return storageFailed("A rename was not tried", root, err)
 		case err != nil:
 			return fail("A folder could not be renamed as it should: "+err.Error(), "Don't let jobs write here: results can't be published safely.")
 		case inSteps:
@@ -174,18 +181,24 @@ func clone(dir endpoint.Dir) error {
 	return to.Clone(from)
 }
 
-// smallFiles is how many files the latency is the median of.
-const smallFiles = 16
+const (
+	smallFiles = 16              // that the latency is the median of
+	measuring  = 2 * time.Second // after which no more is begun: the last one and its folder take time too
+)
 
 // rootLatency is what a small file costs: made, written, made durable, removed.
 func (p *Probe) rootLatency(root string) func(context.Context) Finding {
 	return func(ctx context.Context) Finding {
+		ctx, cancel := context.WithTimeout(ctx, measuring)
+		defer cancel()
+		began, done := time.Now(), 0
 		var each float64
 		err := p.scratch.in(root, func(dir endpoint.Dir) error {
 			took, err := times(smallFiles, func() error {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
+				done++
 				return errors.Join(put(dir, "file", []byte("small")), dir.Remove("file"))
 			})
 			if err == nil {
@@ -193,9 +206,10 @@ func (p *Probe) rootLatency(root string) func(context.Context) Finding {
 			}
 			return err
 		})
+		p.noteLatency(root, time.Since(began)/time.Duration(max(1, done)))
 		switch {
 		case errors.Is(err, context.DeadlineExceeded):
-			return warn(fmt.Sprintf("%d small files were not written and removed within %s.", smallFiles, patient),
+			return warn(fmt.Sprintf("%d small files were not written and removed within %s.", smallFiles, measuring),
 				"The storage is slow or busy. Sessions of many small files will take long; see its load.")
 		case err != nil:
 			return storageFailed("Small files could not be written and removed", root, err)

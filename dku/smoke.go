@@ -33,6 +33,7 @@ type smoke struct {
 	made    chan struct{}  // closed when nothing makes the last any more
 	posted  []int64        // jobs that have not been seen to end
 	unheard []client.Order // of jobs whose answer has not come
+	moving  time.Time      // when a job that runs was last seen to go on
 }
 
 func newSmoke(p *Probe) *smoke { return &smoke{probe: p} }
@@ -54,15 +55,19 @@ var trials = []trial{
 }
 
 func (p *Probe) smokeChecks() []Check {
-	first := Check{ID: prepare, Deadline: preparing, Needs: []string{readyz}, After: []string{workersAlive}, Run: one(p.smoke.prepare)}
+	first := Check{ID: prepare, Deadline: preparing, Until: preparedUntil, Needs: []string{readyz}, After: []string{workersAlive}, Run: one(p.smoke.prepare)}
 	for _, root := range p.target.Roots {
 		first.After = append(first.After, key(writable, root))
 	}
-	last := Check{ID: "smoke.cleanup", Deadline: endingTime + patient, Always: true, Run: one(p.smoke.cleanUp)}
+	last := Check{ID: "smoke.cleanup", Deadline: clearing, Until: jobsUntil + grace + clearing, Always: true, Run: one(p.smoke.cleanUp)}
 	checks := []Check{first}
 	for _, t := range trials {
-		checks = append(checks, Check{ID: t.id, Deadline: network, Needs: []string{prepare},
-			Run: one(func(ctx context.Context) Finding { return p.smoke.try(ctx, t) })})
+		job := Check{ID: t.id, Deadline: network, Until: jobsUntil, Needs: []string{prepare},
+			Run: one(func(ctx context.Context) Finding { return p.smoke.try(ctx, t) })}
+		for _, root := range p.target.Roots {
+			job.After = append(job.After, key(latency, root)) // which tells how long a job may take
+		}
+		checks = append(checks, job)
 		last.After = append(last.After, t.id)
 	}
 	return append(checks, last)
@@ -86,7 +91,7 @@ func (s *smoke) prepare(ctx context.Context) Finding {
 		case interrupted(ctx):
 			return notDone()
 		case ctx.Err() != nil:
-			return fail(fmt.Sprintf("Not run, because what the jobs transfer was not made within %s, in %s.", preparing, folder),
+			return fail(fmt.Sprintf("Not run, because what the jobs transfer was not made in time, in %s.", folder),
 				"The storage is slow, busy or gone: see the findings on it. --no-smoke leaves the jobs out.")
 		}
 		errs = append(errs, err)
@@ -122,18 +127,21 @@ func (s *smoke) try(ctx context.Context, t trial) Finding {
 	if !served {
 		return elsewhere()
 	}
-	job, err := s.run(ctx, t, queue)
+	patience := s.patience(ctx)
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	job, err := s.run(waiting, t, queue)
 	switch {
 	case interrupted(ctx):
 		return notDone()
-	case ctx.Err() != nil:
-		return s.late(job)
+	case waiting.Err() != nil:
+		return s.late(job, patience)
 	case err != nil:
 		return fail("FAILED: the job was not taken, or not to be seen: "+sentence(err), advice(err, "See the API's log."))
 	case t.fails != "":
-		return t.refused(job, s.checkUntouched())
+		return s.refused(ctx, t, job.Job, s.checkUntouched(ctx))
 	}
-	return s.arrived(ctx, t, job)
+	return s.arrived(ctx, t, job.Job)
 }
 
 // arrived judges a job that must succeed.
@@ -149,8 +157,7 @@ func (s *smoke) arrived(ctx context.Context, t trial, job client.Job) Finding {
 	case err != nil && interrupted(ctx):
 		return notDone()
 	case errors.Is(err, context.DeadlineExceeded):
-		return warn(fmt.Sprintf("NOT DONE: job %d says success, but there was no time left to compare the trees in %s.", job.ID, s.path()),
-			"The storage is slow, busy or gone: see the findings on it, then run the DKU again.")
+		return s.unseen(job)
 	case err != nil:
 		return fail(fmt.Sprintf("FAILED: job %d says success, but %v.", job.ID, err),
 			"Do the worker and this host see the same storage? If so, stop transferring to it, and report this.")
@@ -159,63 +166,25 @@ func (s *smoke) arrived(ctx context.Context, t trial, job client.Job) Finding {
 		with(duration(job), "s")
 }
 
-// refused judges a job that must fail.
-func (t trial) refused(job client.Job, err error) Finding {
+// unseen is the finding of a job whose trees there was no time to look at.
+func (s *smoke) unseen(job client.Job) Finding {
+	return warn(fmt.Sprintf("NOT DONE: job %d is %s, but there was no time left to compare the trees in %s.", job.ID, job.Status, s.path()),
+		"The storage is slow, busy or gone: see the findings on it, then run the DKU again.")
+}
+
+// refused judges a job that must fail; err is what was found of the trees.
+func (s *smoke) refused(ctx context.Context, t trial, job client.Job, err error) Finding {
 	switch {
 	case job.Error == nil || job.Error.Code != t.fails:
 		return fail(fmt.Sprintf("FAILED: job %d had to fail with %s and is %s: %s", job.ID, t.fails, job.Status, said(job)), hint(job))
+	case err != nil && interrupted(ctx):
+		return notDone()
+	case errors.Is(err, context.DeadlineExceeded):
+		return s.unseen(job)
 	case err != nil:
 		return fail(fmt.Sprintf("FAILED: job %d was refused, but what was there before was altered: %v.", job.ID, err), "Stop using this version and report this.")
 	}
 	return ok(fmt.Sprintf("DONE: job %d was refused with %s, as it must be.", job.ID, t.fails)).with(duration(job), "s")
-}
-
-// late is the finding of a job that did not end in time.
-func (s *smoke) late(job client.Job) Finding {
-	if job.ID == 0 {
-		return fail(fmt.Sprintf("FAILED: the API did not take the job within %s.", network), "See the API's log, and the findings on postgres.")
-	}
-	message := fmt.Sprintf("FAILED: job %d is %s after %s", job.ID, job.Status, network)
-	workers, _ := s.probe.workersSeen()
-	for _, w := range workers {
-		if job.Status == transfer.Pending && w.Running > 0 {
-			return warn(fmt.Sprintf("%s: worker %s is busy with %d jobs.", message, w.Name, w.Running), "Run the DKU again when there is less to do, or add workers.")
-		}
-	}
-	return fail(message+".", "Does a worker serve the job's queue, and does it answer? See its log, and GET /jobs/"+fmt.Sprint(job.ID)+"/detail.")
-}
-
-// run posts the job and waits until it has ended.
-func (s *smoke) run(ctx context.Context, t trial, queue string) (client.Job, error) {
-	job, err := s.submit(ctx, client.Order{
-		SourcePath: s.path("from", t.tree), DestinationPath: s.path("to"),
-		Mode: t.mode, Strategy: t.strategy, Queue: queue, Priority: urgent, IdempotencyKey: scratchName(),
-	})
-	if err != nil {
-		return job, err
-	}
-	job, err = s.await(ctx, job)
-	s.note(job.ID, job.Status.Final())
-	return job, err
-}
-
-// await returns the job as it was last seen.
-func (s *smoke) await(ctx context.Context, job client.Job) (client.Job, error) {
-	ticker := time.NewTicker(pollJob)
-	defer ticker.Stop()
-	for !job.Status.Final() {
-		select {
-		case <-ctx.Done():
-			return job, ctx.Err()
-		case <-ticker.C:
-		}
-		seen, err := s.probe.api.Job(ctx, job.ID)
-		if err != nil {
-			return job, err
-		}
-		job = seen.Job
-	}
-	return job, nil
 }
 
 // queue is one whose worker sees this host's storages, as far as that is known: a worker's of this host, else one of the

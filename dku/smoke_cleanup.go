@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
-	"github.com/ketter/ketter/engine/failure"
+	"github.com/ketter/ketter/engine/endpoint"
+	"github.com/ketter/ketter/engine/endpoint/tree"
 	"github.com/ketter/ketter/httpapi/client"
 )
 
@@ -29,19 +31,13 @@ func (s *smoke) submit(ctx context.Context, order client.Order) (client.Job, err
 	s.unheard = append(s.unheard, order)
 	s.mu.Unlock()
 	job, err := s.probe.api.Submit(ctx, order)
-	if err == nil || refused(err) {
+	if err == nil || client.Refused(err) {
 		s.heard(order)
 	}
 	if err == nil {
 		s.note(job.ID, false)
 	}
 	return job, err
-}
-
-// refused tells the answer that there is no job from one that doesn't tell, and from none.
-func refused(err error) bool {
-	var answer *failure.Error
-	return errors.As(err, &answer) && answer.Code.HTTPStatus() < http.StatusInternalServerError
 }
 
 func (s *smoke) heard(order client.Order) {
@@ -56,7 +52,7 @@ func (s *smoke) hear(ctx context.Context) (unknown []string) {
 	unheard := slices.Clone(s.unheard)
 	s.mu.Unlock()
 	for _, order := range unheard {
-		if _, err := s.submit(ctx, order); err != nil && !refused(err) {
+		if _, err := s.submit(ctx, order); err != nil && !client.Refused(err) {
 			unknown = append(unknown, fmt.Sprintf("one from %s, if it was taken (%s)", order.SourcePath, sentence(err)))
 		}
 	}
@@ -72,7 +68,7 @@ func (s *smoke) cleanUp(ctx context.Context) Finding {
 		return ok("Nothing was made, nothing is left.")
 	}
 	running := s.cancelAll(ctx)
-	left, err := within(ctx, func() ([]string, error) { return removeMade(folders, made) })
+	left, err := within(ctx, func() ([]string, error) { return removeMade(ctx, folders, made) })
 	names := strings.Join(folders, ", ")
 	switch {
 	case ctx.Err() != nil:
@@ -89,13 +85,59 @@ func (s *smoke) cleanUp(ctx context.Context) Finding {
 }
 
 // removeMade waits for who still makes the folders, so that nothing comes back. It returns what jobs had left in them.
-func removeMade(folders []string, made <-chan struct{}) (left []string, err error) {
+func removeMade(ctx context.Context, folders []string, made <-chan struct{}) (left []string, err error) {
 	<-made
-	left, err = leftovers(folders)
+	left, err = settled(ctx, folders)
 	for _, folder := range folders {
-		err = errors.Join(err, os.RemoveAll(folder))
+		err = errors.Join(err, removeTrees(ctx, folder))
 	}
 	return left, err
+}
+
+// removeTrees removes a folder; the trees in it side by side, as they were made. It follows no link: the allowed root may be
+// anybody's to write to.
+func removeTrees(ctx context.Context, folder string) error {
+	top, err := openRoot(filepath.Dir(folder))
+	if err != nil {
+		return err
+	}
+	defer top.Close()
+	name := filepath.Base(folder)
+	for _, side := range []string{"from", "to"} {
+		removeBeside(ctx, top, name, side)
+	}
+	return tree.RemoveAll(ctx, top, name) // what stays is met once more, and then is an error
+}
+
+// removeBeside removes what is in a folder, all at once.
+func removeBeside(ctx context.Context, dir endpoint.Dir, path ...string) {
+	if len(path) > 0 {
+		if below, err := dir.OpenDir(path[0]); err == nil {
+			defer below.Close()
+			removeBeside(ctx, below, path[1:]...)
+		}
+		return
+	}
+	var names []string
+	_ = dir.List(func(entry endpoint.Entry) error { names = append(names, entry.Name); return nil })
+	var removing sync.WaitGroup
+	for _, name := range names {
+		removing.Go(func() { _ = tree.RemoveAll(ctx, dir, name) })
+	}
+	removing.Wait()
+}
+
+// settled are the leftovers that stay: a run removes its staging after its end is recorded. Time to remove all is kept.
+func settled(ctx context.Context, folders []string) (left []string, err error) {
+	ticker := time.NewTicker(pollJob)
+	defer ticker.Stop()
+	for {
+		left, err = leftovers(folders)
+		if deadline, bounded := ctx.Deadline(); len(left) == 0 || err != nil || !bounded || time.Until(deadline) < patient {
+			return left, err
+		}
+		<-ticker.C
+	}
 }
 
 // cancelAll returns what became of jobs that did not end.
@@ -106,13 +148,17 @@ func (s *smoke) cancelAll(ctx context.Context) (running []string) {
 	s.mu.Lock()
 	posted := slices.Clone(s.posted)
 	s.mu.Unlock()
-	for _, id := range posted {
-		job, err := s.probe.api.Cancel(ctx, id)
-		if err == nil {
-			_, err = s.await(ctx, job)
+	errs := make([]error, len(posted))
+	jobs := make([]client.Job, len(posted))
+	for i, id := range posted {
+		jobs[i], errs[i] = s.probe.api.Cancel(ctx, id)
+	}
+	for i, id := range posted {
+		if errs[i] == nil && !jobs[i].Status.Final() {
+			_, errs[i] = s.await(ctx, id)
 		}
-		if err != nil {
-			running = append(running, fmt.Sprintf("%d (%s)", id, sentence(err)))
+		if errs[i] != nil {
+			running = append(running, fmt.Sprintf("%d (%s)", id, sentence(errs[i])))
 		}
 	}
 	return running

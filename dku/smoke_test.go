@@ -93,6 +93,30 @@ func TestTheCleanUpWaitsForWhoStillMakesTheFolder(t *testing.T) {
 	})
 }
 
+// A worker removes its staging when a job's end is recorded, so who is told of the end may still see it.
+func TestStagingThatGoesSoonIsNothingLeft(t *testing.T) {
+	t.Parallel()
+	for goes, want := range map[bool]Verdict{true: OK, false: Warn} {
+		synctest.Test(t, func(t *testing.T) {
+			folder := filepath.Join(t.TempDir(), "folder")
+			staging := filepath.Join(folder, "to", ".ketter-a-1-b.partial")
+			if err := os.MkdirAll(staging, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if goes {
+				time.AfterFunc(time.Second, func() { _ = os.Remove(staging) })
+			}
+			s := &smoke{folders: []string{folder}, made: make(chan struct{})}
+			close(s.made)
+			ctx, cancel := context.WithTimeout(t.Context(), clearing)
+			defer cancel()
+			if f := s.cleanUp(ctx); f.Verdict != want {
+				t.Errorf("it goes: %v: %+v", goes, f)
+			}
+		})
+	}
+}
+
 func TestTheCleanUpNamesWhatItCouldNotRemove(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -153,6 +177,29 @@ func TestNothingIsMadeWhereALinkLeads(t *testing.T) {
 	info, err := os.Stat(elsewhere)
 	if entries, _ := os.ReadDir(elsewhere); err != nil || info.Mode().Perm() != 0o700 || len(entries) > 0 {
 		t.Errorf("%v, %v, %v", info.Mode(), entries, err)
+	}
+}
+
+func TestNothingIsRemovedWhereALinkLeads(t *testing.T) {
+	t.Parallel()
+	root, elsewhere := t.TempDir(), t.TempDir()
+	session := filepath.Join(elsewhere, "Session")
+	folder := filepath.Join(root, "folder")
+	if err := errors.Join(os.Mkdir(session, 0o755), os.WriteFile(filepath.Join(session, "take.wav"), nil, 0o644), os.Mkdir(folder, 0o755),
+		os.Symlink(elsewhere, filepath.Join(folder, "to")), os.Symlink(root, filepath.Join(root, "other"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := removeTrees(t.Context(), folder); err != nil {
+		t.Fatal(err)
+	}
+	if err := removeTrees(t.Context(), filepath.Join(root, "other")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(session, "take.wav")); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(root); err != nil || len(left) > 0 {
+		t.Errorf("%v, %v", left, err)
 	}
 }
 

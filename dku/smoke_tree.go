@@ -65,15 +65,32 @@ func makeTrees(ctx context.Context, folder string) error {
 
 func makeTree(ctx context.Context, root *os.Root, tree string) error {
 	for _, name := range smokeFolders {
-		if err := makeFolder(ctx, root, filepath.Join(tree, name)); err != nil {
+		if err := fillFolder(ctx, root, tree, name); err != nil {
 			return err
 		}
 	}
-	for name, content := range smokeTree {
+	return nil
+}
+
+// fillFolder opens the folder once, so that not every file has all of its path looked up.
+func fillFolder(ctx context.Context, root *os.Root, tree, name string) error {
+	path := filepath.Join(tree, name)
+	if err := makeFolder(ctx, root, path); err != nil {
+		return err
+	}
+	folder, err := root.OpenRoot(path)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	for file, content := range smokeTree {
+		if filepath.Dir(file) != name {
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := root.WriteFile(filepath.Join(tree, name), content, 0o644); err != nil {
+		if err := folder.WriteFile(filepath.Base(file), content, 0o644); err != nil {
 			return err
 		}
 	}
@@ -164,8 +181,11 @@ func gone(ctx context.Context, path string) error {
 }
 
 // checkUntouched proves that a refused job has altered neither side.
-func (s *smoke) checkUntouched() error {
-	return errors.Join(sameTree(s.path("to", "exists")), sameTree(s.path("from", "exists")))
+func (s *smoke) checkUntouched(ctx context.Context) error {
+	_, err := within(ctx, func() (struct{}, error) {
+		return struct{}{}, errors.Join(sameTree(s.path("to", "exists")), sameTree(s.path("from", "exists")))
+	})
+	return err
 }
 
 // leftovers are what is in the destinations besides the trees.

@@ -16,6 +16,7 @@ import (
 const (
 	present  = "storage.present"
 	writable = "storage.writable"
+	latency  = "storage.latency"
 
 	leastBytes  = 64 << 20
 	leastInodes = 100
@@ -50,9 +51,10 @@ func (p *Probe) rootChecks(root string) []Check {
 		{ID: "storage.space", Subject: root, Deadline: quick, Needs: there, Run: one(rootSpace(root))},
 		{ID: "storage.inodes", Subject: root, Deadline: quick, Needs: there, Run: one(rootInodes(root))},
 		{ID: "storage.filesystem", Subject: root, Deadline: quick, Needs: there, Run: one(timed(rootFileSystem(root)))},
-		{ID: "storage.rename", Subject: root, Deadline: quick, Needs: canWrite, Run: one(timed(p.rootRename(root)))},
-		{ID: "storage.reflink", Subject: root, Deadline: quick, Needs: canWrite, Run: one(timed(p.rootReflink(root)))},
-		{ID: "storage.latency", Subject: root, Deadline: patient, Needs: canWrite, Run: one(p.rootLatency(root))},
+		{ID: "storage.leftovers", Subject: root, Deadline: quick, Needs: there, Run: one(rootLeftovers(root))},
+		{ID: "storage.rename", Subject: root, Deadline: quick, Until: triedUntil, Needs: canWrite, Run: one(timed(p.rootRename(root)))},
+		{ID: "storage.reflink", Subject: root, Deadline: quick, Until: triedUntil, Needs: canWrite, Run: one(timed(p.rootReflink(root)))},
+		{ID: latency, Subject: root, Deadline: patient, Needs: canWrite, Run: one(p.rootLatency(root))},
 	}
 }
 

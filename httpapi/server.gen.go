@@ -485,8 +485,8 @@ type Since = time.Time
 // Until defines model for Until.
 type Until = time.Time
 
-// Refused defines model for Refused.
-type Refused = Problem
+// Problematic defines model for Problematic.
+type Problematic = Problem
 
 // NothingBody defines model for NothingBody.
 type NothingBody = Nothing
@@ -1429,7 +1429,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/stats/summary", wrapper.GetJobsSummary)
 }
 
-type RefusedApplicationProblemPlusJSONResponse Problem
+type ProblematicApplicationProblemPlusJSONResponse Problem
 
 type GetIndexRequestObject struct {
 }
@@ -1453,7 +1453,7 @@ func (response GetIndex200JSONResponse) VisitGetIndexResponse(w http.ResponseWri
 }
 
 type GetIndex400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response GetIndex400ApplicationProblemPlusJSONResponse) VisitGetIndexResponse(w http.ResponseWriter) error {
@@ -1527,7 +1527,7 @@ func (response GetDocs200TextHTMLResponse) VisitGetDocsResponse(w http.ResponseW
 }
 
 type GetDocs400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response GetDocs400ApplicationProblemPlusJSONResponse) VisitGetDocsResponse(w http.ResponseWriter) error {
@@ -1595,7 +1595,7 @@ func (response GetHealth200JSONResponse) VisitGetHealthResponse(w http.ResponseW
 }
 
 type GetHealth400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response GetHealth400ApplicationProblemPlusJSONResponse) VisitGetHealthResponse(w http.ResponseWriter) error {
@@ -1650,7 +1650,7 @@ func (response ListJobs200JSONResponse) VisitListJobsResponse(w http.ResponseWri
 }
 
 type ListJobs400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response ListJobs400ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
@@ -1752,7 +1752,7 @@ func (response CreateJob201JSONResponse) VisitCreateJobResponse(w http.ResponseW
 }
 
 type CreateJob400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response CreateJob400ApplicationProblemPlusJSONResponse) VisitCreateJobResponse(w http.ResponseWriter) error {
@@ -1905,7 +1905,7 @@ func (response GetJob200JSONResponse) VisitGetJobResponse(w http.ResponseWriter)
 }
 
 type GetJob400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response GetJob400ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
@@ -1989,7 +1989,7 @@ func (response CancelJob200JSONResponse) VisitCancelJobResponse(w http.ResponseW
 }
 
 type CancelJob400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response CancelJob400ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
@@ -2100,7 +2100,7 @@ func (response GetJobDetail200JSONResponse) VisitGetJobDetailResponse(w http.Res
 }
 
 type GetJobDetail400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response GetJobDetail400ApplicationProblemPlusJSONResponse) VisitGetJobDetailResponse(w http.ResponseWriter) error {
@@ -2221,7 +2221,7 @@ func (response StreamJobEvents204Response) VisitStreamJobEventsResponse(w http.R
 }
 
 type StreamJobEvents400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response StreamJobEvents400ApplicationProblemPlusJSONResponse) VisitStreamJobEventsResponse(w http.ResponseWriter) error {
@@ -2319,7 +2319,7 @@ func (response RetryJob200JSONResponse) VisitRetryJobResponse(w http.ResponseWri
 }
 
 type RetryJob400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response RetryJob400ApplicationProblemPlusJSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
@@ -2426,7 +2426,7 @@ func (response GetMetrics200TextResponse) VisitGetMetricsResponse(w http.Respons
 }
 
 type GetMetrics400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response GetMetrics400ApplicationProblemPlusJSONResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
@@ -2500,7 +2500,7 @@ func (response GetContract200ApplicationYamlResponse) VisitGetContractResponse(w
 }
 
 type GetContract400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response GetContract400ApplicationProblemPlusJSONResponse) VisitGetContractResponse(w http.ResponseWriter) error {
@@ -2568,7 +2568,7 @@ func (response ListPortals200JSONResponse) VisitListPortalsResponse(w http.Respo
 }
 
 type ListPortals400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response ListPortals400ApplicationProblemPlusJSONResponse) VisitListPortalsResponse(w http.ResponseWriter) error {
@@ -2645,7 +2645,7 @@ func (response CreatePortal201JSONResponse) VisitCreatePortalResponse(w http.Res
 }
 
 type CreatePortal400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response CreatePortal400ApplicationProblemPlusJSONResponse) VisitCreatePortalResponse(w http.ResponseWriter) error {
@@ -2750,7 +2750,7 @@ func (response DeletePortal204Response) VisitDeletePortalResponse(w http.Respons
 }
 
 type DeletePortal400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response DeletePortal400ApplicationProblemPlusJSONResponse) VisitDeletePortalResponse(w http.ResponseWriter) error {
@@ -2847,7 +2847,7 @@ func (response GetPortal200JSONResponse) VisitGetPortalResponse(w http.ResponseW
 }
 
 type GetPortal400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response GetPortal400ApplicationProblemPlusJSONResponse) VisitGetPortalResponse(w http.ResponseWriter) error {
@@ -2931,7 +2931,7 @@ func (response ReplacePortal200JSONResponse) VisitReplacePortalResponse(w http.R
 }
 
 type ReplacePortal400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response ReplacePortal400ApplicationProblemPlusJSONResponse) VisitReplacePortalResponse(w http.ResponseWriter) error {
@@ -3057,7 +3057,7 @@ func (response TestPortal200JSONResponse) VisitTestPortalResponse(w http.Respons
 }
 
 type TestPortal400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response TestPortal400ApplicationProblemPlusJSONResponse) VisitTestPortalResponse(w http.ResponseWriter) error {
@@ -3167,7 +3167,7 @@ func (response GetReadiness200JSONResponse) VisitGetReadinessResponse(w http.Res
 }
 
 type GetReadiness400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response GetReadiness400ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
@@ -3270,7 +3270,7 @@ func (response ListJobsHistory200TextCsvResponse) VisitListJobsHistoryResponse(w
 }
 
 type ListJobsHistory400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response ListJobsHistory400ApplicationProblemPlusJSONResponse) VisitListJobsHistoryResponse(w http.ResponseWriter) error {
@@ -3359,7 +3359,7 @@ func (response GetJobsSummary200TextCsvResponse) VisitGetJobsSummaryResponse(w h
 }
 
 type GetJobsSummary400ApplicationProblemPlusJSONResponse struct {
-	RefusedApplicationProblemPlusJSONResponse
+	ProblematicApplicationProblemPlusJSONResponse
 }
 
 func (response GetJobsSummary400ApplicationProblemPlusJSONResponse) VisitGetJobsSummaryResponse(w http.ResponseWriter) error {

@@ -9,6 +9,7 @@
 #
 #   KETTER_LISTEN     where the API listens (127.0.0.1:8000); of containers its port alone counts, when infra/.env is made
 #   KETTER_STATE_DIR  where the private database lives (.ketter of this checkout)
+#   KETTER_ALLOWED_ROOTS  folders that jobs may use beside dev_data; containers see those of infra/docker-compose.yml
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -104,11 +105,12 @@ require_postgres() {
 start() {
 	local own_session=nohup
 	have setsid && own_session='nohup setsid'
+	allow_roots "$data"
 	say "Starting ketter up (log: $log)"
 	[ -s "$log" ] && mv "$log" "$log.1"
 	cd "$ROOT"
 	# shellcheck disable=SC2086 # two words
-	$own_session bin/ketter up "--listen=$listen" "--allow-root=$data" "--state-dir=$state" >"$log" 2>&1 </dev/null &
+	$own_session bin/ketter up "--listen=$listen" ${ALLOW_FLAG:+"$ALLOW_FLAG"} "--state-dir=$state" >"$log" 2>&1 </dev/null &
 	echo $! >"$pidfile"
 }
 

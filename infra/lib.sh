@@ -147,6 +147,16 @@ is_our_ketter() {
 	return 1
 }
 
+# allow_roots FOLDER has `ketter up` allow it, and what KETTER_ALLOWED_ROOTS names: by the variable then, for the flag replaces it.
+ALLOW_FLAG=''
+allow_roots() {
+	ALLOW_FLAG=--allow-root=$1
+	[ -n "${KETTER_ALLOWED_ROOTS:-}" ] || return 0
+	say "Jobs may use $1, and what KETTER_ALLOWED_ROOTS names: $KETTER_ALLOWED_ROOTS"
+	export KETTER_ALLOWED_ROOTS=$1:$KETTER_ALLOWED_ROOTS
+	ALLOW_FLAG=''
+}
+
 # ---- A throw-away PostgreSQL
 
 scratch=''

@@ -96,7 +96,8 @@ start_containers() {
 	say "Starting postgres, redis, api and worker"
 	[ -z "$(containers_of api)$(containers_of worker)" ] || compose stop api worker # the schema may be altered
 	compose up -d --remove-orphans || {
-		compose logs --tail=20 migrate >&2
+		# shellcheck disable=SC2046 # a list
+		compose logs --tail=20 migrate $(not_healthy) >&2
 		die "Not all containers could be started: see above."
 	}
 }

@@ -57,6 +57,9 @@ func (o *calibrateOptions) run(cmd *cobra.Command) error {
 	if o.source == "" || o.destination == "" {
 		return usageError(cmd, errors.New("--source and --destination are both needed"))
 	}
+	if o.store && o.quick {
+		return usageError(cmd, errors.New("--store doesn't go with --quick: what so small data sets tell is not worth keeping"))
+	}
 	asked, err := newClient(o.api)
 	if err != nil {
 		return err

@@ -151,6 +151,7 @@ func TestLabsRefuseWhatTheyCantDoBeforeTheyMakeAnything(t *testing.T) {
 		{failure.PathNotAllowed, []string{"lab", "run", "--source-root", elsewhere, "--destination-root", out, "--quick"}},
 		{failure.InvalidRequest, []string{"calibrate", "--source", in, "--destination", out, "--store"}},
 		{failure.PortalNotFound, []string{"calibrate", "--source", in, "--destination", "GONE"}},
+		{failure.InvalidRequest, []string{"calibrate", "--source", in, "--destination", "GONE", "--store", "--quick"}},
 	} {
 		_, told, status := ketter(t, append(test.args, "--api", s.url)...)
 		if status != test.code.ExitStatus() || !strings.Contains(told, "hint: ") {

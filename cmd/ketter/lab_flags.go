@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ketter/ketter/infra/lab"
+	"github.com/ketter/ketter/infra/redact"
 	"github.com/ketter/ketter/infra/sample"
 )
 
@@ -45,6 +46,11 @@ func (f *labFlags) register(cmd *cobra.Command, big, mixBig, sweep, sweepMost st
 func (f *labFlags) options(cmd *cobra.Command) (lab.Options, error) {
 	o := lab.Options{Keep: f.keep, KeepCaches: f.keepCaches, Quick: f.quick, JobTimeout: f.jobTimeout, Note: f.note,
 		Version: version, Invocation: invocation(cmd), Progress: cmd.ErrOrStderr()}
+	c, err := loadConfig()
+	if err != nil {
+		return o, err
+	}
+	o.Redactor = redact.New([]string{c.DBURL, c.RedisURL, f.api}, secretTexts(c)...)
 	if err := f.quicken(cmd); err != nil {
 		return o, usageError(cmd, err)
 	}

@@ -477,8 +477,8 @@ type Since = time.Time
 // Until defines model for Until.
 type Until = time.Time
 
-// Refused defines model for Refused.
-type Refused = Problem
+// Problematic defines model for Problematic.
+type Problematic = Problem
 
 // NothingBody defines model for NothingBody.
 type NothingBody = Nothing
@@ -2575,9 +2575,9 @@ type GetHealthResponse struct {
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Health
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *Refused
+	ApplicationProblemJSON400 *Problematic
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Refused
+	ApplicationProblemJSONDefault *Problematic
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -2586,12 +2586,12 @@ func (r GetHealthResponse) GetJSON200() *Health {
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
-func (r GetHealthResponse) GetApplicationProblemJSON400() *Refused {
+func (r GetHealthResponse) GetApplicationProblemJSON400() *Problematic {
 	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r GetHealthResponse) GetApplicationProblemJSONDefault() *Refused {
+func (r GetHealthResponse) GetApplicationProblemJSONDefault() *Problematic {
 	return r.ApplicationProblemJSONDefault
 }
 
@@ -2630,11 +2630,11 @@ type ListJobsResponse struct {
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *JobPage
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *Refused
+	ApplicationProblemJSON400 *Problematic
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationProblemJSON401 *Refused
+	ApplicationProblemJSON401 *Problematic
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Refused
+	ApplicationProblemJSONDefault *Problematic
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -2643,17 +2643,17 @@ func (r ListJobsResponse) GetJSON200() *JobPage {
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
-func (r ListJobsResponse) GetApplicationProblemJSON400() *Refused {
+func (r ListJobsResponse) GetApplicationProblemJSON400() *Problematic {
 	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r ListJobsResponse) GetApplicationProblemJSON401() *Refused {
+func (r ListJobsResponse) GetApplicationProblemJSON401() *Problematic {
 	return r.ApplicationProblemJSON401
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r ListJobsResponse) GetApplicationProblemJSONDefault() *Refused {
+func (r ListJobsResponse) GetApplicationProblemJSONDefault() *Problematic {
 	return r.ApplicationProblemJSONDefault
 }
 
@@ -2704,23 +2704,23 @@ type CreateJobResponse struct {
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Job
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *Refused
+	ApplicationProblemJSON400 *Problematic
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationProblemJSON401 *Refused
+	ApplicationProblemJSON401 *Problematic
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
-	ApplicationProblemJSON403 *Refused
+	ApplicationProblemJSON403 *Problematic
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
-	ApplicationProblemJSON404 *Refused
+	ApplicationProblemJSON404 *Problematic
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Refused
+	ApplicationProblemJSON409 *Problematic
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
-	ApplicationProblemJSON413 *Refused
+	ApplicationProblemJSON413 *Problematic
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
-	ApplicationProblemJSON415 *Refused
+	ApplicationProblemJSON415 *Problematic
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
-	ApplicationProblemJSON422 *Refused
+	ApplicationProblemJSON422 *Problematic
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Refused
+	ApplicationProblemJSONDefault *Problematic
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *CreateJobResponse200Headers
 	// Headers201 the parsed response headers for an HTTP 201 response
@@ -2738,47 +2738,47 @@ func (r CreateJobResponse) GetJSON201() *Job {
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
-func (r CreateJobResponse) GetApplicationProblemJSON400() *Refused {
+func (r CreateJobResponse) GetApplicationProblemJSON400() *Problematic {
 	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r CreateJobResponse) GetApplicationProblemJSON401() *Refused {
+func (r CreateJobResponse) GetApplicationProblemJSON401() *Problematic {
 	return r.ApplicationProblemJSON401
 }
 
 // GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
-func (r CreateJobResponse) GetApplicationProblemJSON403() *Refused {
+func (r CreateJobResponse) GetApplicationProblemJSON403() *Problematic {
 	return r.ApplicationProblemJSON403
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
-func (r CreateJobResponse) GetApplicationProblemJSON404() *Refused {
+func (r CreateJobResponse) GetApplicationProblemJSON404() *Problematic {
 	return r.ApplicationProblemJSON404
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r CreateJobResponse) GetApplicationProblemJSON409() *Refused {
+func (r CreateJobResponse) GetApplicationProblemJSON409() *Problematic {
 	return r.ApplicationProblemJSON409
 }
 
 // GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
-func (r CreateJobResponse) GetApplicationProblemJSON413() *Refused {
+func (r CreateJobResponse) GetApplicationProblemJSON413() *Problematic {
 	return r.ApplicationProblemJSON413
 }
 
 // GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
-func (r CreateJobResponse) GetApplicationProblemJSON415() *Refused {
+func (r CreateJobResponse) GetApplicationProblemJSON415() *Problematic {
 	return r.ApplicationProblemJSON415
 }
 
 // GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
-func (r CreateJobResponse) GetApplicationProblemJSON422() *Refused {
+func (r CreateJobResponse) GetApplicationProblemJSON422() *Problematic {
 	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r CreateJobResponse) GetApplicationProblemJSONDefault() *Refused {
+func (r CreateJobResponse) GetApplicationProblemJSONDefault() *Problematic {
 	return r.ApplicationProblemJSONDefault
 }
 
@@ -2817,13 +2817,13 @@ type GetJobResponse struct {
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *JobWithProgress
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *Refused
+	ApplicationProblemJSON400 *Problematic
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationProblemJSON401 *Refused
+	ApplicationProblemJSON401 *Problematic
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
-	ApplicationProblemJSON404 *Refused
+	ApplicationProblemJSON404 *Problematic
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Refused
+	ApplicationProblemJSONDefault *Problematic
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -2832,22 +2832,22 @@ func (r GetJobResponse) GetJSON200() *JobWithProgress {
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
-func (r GetJobResponse) GetApplicationProblemJSON400() *Refused {
+func (r GetJobResponse) GetApplicationProblemJSON400() *Problematic {
 	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r GetJobResponse) GetApplicationProblemJSON401() *Refused {
+func (r GetJobResponse) GetApplicationProblemJSON401() *Problematic {
 	return r.ApplicationProblemJSON401
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
-func (r GetJobResponse) GetApplicationProblemJSON404() *Refused {
+func (r GetJobResponse) GetApplicationProblemJSON404() *Problematic {
 	return r.ApplicationProblemJSON404
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r GetJobResponse) GetApplicationProblemJSONDefault() *Refused {
+func (r GetJobResponse) GetApplicationProblemJSONDefault() *Problematic {
 	return r.ApplicationProblemJSONDefault
 }
 
@@ -2886,17 +2886,17 @@ type CancelJobResponse struct {
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Job
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *Refused
+	ApplicationProblemJSON400 *Problematic
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationProblemJSON401 *Refused
+	ApplicationProblemJSON401 *Problematic
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
-	ApplicationProblemJSON404 *Refused
+	ApplicationProblemJSON404 *Problematic
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Refused
+	ApplicationProblemJSON409 *Problematic
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
-	ApplicationProblemJSON415 *Refused
+	ApplicationProblemJSON415 *Problematic
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Refused
+	ApplicationProblemJSONDefault *Problematic
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -2905,32 +2905,32 @@ func (r CancelJobResponse) GetJSON200() *Job {
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
-func (r CancelJobResponse) GetApplicationProblemJSON400() *Refused {
+func (r CancelJobResponse) GetApplicationProblemJSON400() *Problematic {
 	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r CancelJobResponse) GetApplicationProblemJSON401() *Refused {
+func (r CancelJobResponse) GetApplicationProblemJSON401() *Problematic {
 	return r.ApplicationProblemJSON401
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
-func (r CancelJobResponse) GetApplicationProblemJSON404() *Refused {
+func (r CancelJobResponse) GetApplicationProblemJSON404() *Problematic {
 	return r.ApplicationProblemJSON404
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r CancelJobResponse) GetApplicationProblemJSON409() *Refused {
+func (r CancelJobResponse) GetApplicationProblemJSON409() *Problematic {
 	return r.ApplicationProblemJSON409
 }
 
 // GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
-func (r CancelJobResponse) GetApplicationProblemJSON415() *Refused {
+func (r CancelJobResponse) GetApplicationProblemJSON415() *Problematic {
 	return r.ApplicationProblemJSON415
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r CancelJobResponse) GetApplicationProblemJSONDefault() *Refused {
+func (r CancelJobResponse) GetApplicationProblemJSONDefault() *Problematic {
 	return r.ApplicationProblemJSONDefault
 }
 
@@ -2969,13 +2969,13 @@ type GetJobDetailResponse struct {
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *JobDetail
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *Refused
+	ApplicationProblemJSON400 *Problematic
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationProblemJSON401 *Refused
+	ApplicationProblemJSON401 *Problematic
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
-	ApplicationProblemJSON404 *Refused
+	ApplicationProblemJSON404 *Problematic
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Refused
+	ApplicationProblemJSONDefault *Problematic
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -2984,22 +2984,22 @@ func (r GetJobDetailResponse) GetJSON200() *JobDetail {
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
-func (r GetJobDetailResponse) GetApplicationProblemJSON400() *Refused {
+func (r GetJobDetailResponse) GetApplicationProblemJSON400() *Problematic {
 	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r GetJobDetailResponse) GetApplicationProblemJSON401() *Refused {
+func (r GetJobDetailResponse) GetApplicationProblemJSON401() *Problematic {
 	return r.ApplicationProblemJSON401
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
-func (r GetJobDetailResponse) GetApplicationProblemJSON404() *Refused {
+func (r GetJobDetailResponse) GetApplicationProblemJSON404() *Problematic {
 	return r.ApplicationProblemJSON404
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r GetJobDetailResponse) GetApplicationProblemJSONDefault() *Refused {
+func (r GetJobDetailResponse) GetApplicationProblemJSONDefault() *Problematic {
 	return r.ApplicationProblemJSONDefault
 }
 
@@ -3036,39 +3036,39 @@ type StreamJobEventsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *Refused
+	ApplicationProblemJSON400 *Problematic
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationProblemJSON401 *Refused
+	ApplicationProblemJSON401 *Problematic
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
-	ApplicationProblemJSON404 *Refused
+	ApplicationProblemJSON404 *Problematic
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
-	ApplicationProblemJSON503 *Refused
+	ApplicationProblemJSON503 *Problematic
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Refused
+	ApplicationProblemJSONDefault *Problematic
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
-func (r StreamJobEventsResponse) GetApplicationProblemJSON400() *Refused {
+func (r StreamJobEventsResponse) GetApplicationProblemJSON400() *Problematic {
 	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r StreamJobEventsResponse) GetApplicationProblemJSON401() *Refused {
+func (r StreamJobEventsResponse) GetApplicationProblemJSON401() *Problematic {
 	return r.ApplicationProblemJSON401
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
-func (r StreamJobEventsResponse) GetApplicationProblemJSON404() *Refused {
+func (r StreamJobEventsResponse) GetApplicationProblemJSON404() *Problematic {
 	return r.ApplicationProblemJSON404
 }
 
 // GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
-func (r StreamJobEventsResponse) GetApplicationProblemJSON503() *Refused {
+func (r StreamJobEventsResponse) GetApplicationProblemJSON503() *Problematic {
 	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r StreamJobEventsResponse) GetApplicationProblemJSONDefault() *Refused {
+func (r StreamJobEventsResponse) GetApplicationProblemJSONDefault() *Problematic {
 	return r.ApplicationProblemJSONDefault
 }
 
@@ -3107,17 +3107,17 @@ type RetryJobResponse struct {
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Job
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *Refused
+	ApplicationProblemJSON400 *Problematic
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationProblemJSON401 *Refused
+	ApplicationProblemJSON401 *Problematic
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
-	ApplicationProblemJSON404 *Refused
+	ApplicationProblemJSON404 *Problematic
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Refused
+	ApplicationProblemJSON409 *Problematic
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
-	ApplicationProblemJSON415 *Refused
+	ApplicationProblemJSON415 *Problematic
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Refused
+	ApplicationProblemJSONDefault *Problematic
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -3126,32 +3126,32 @@ func (r RetryJobResponse) GetJSON200() *Job {
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
-func (r RetryJobResponse) GetApplicationProblemJSON400() *Refused {
+func (r RetryJobResponse) GetApplicationProblemJSON400() *Problematic {
 	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r RetryJobResponse) GetApplicationProblemJSON401() *Refused {
+func (r RetryJobResponse) GetApplicationProblemJSON401() *Problematic {
 	return r.ApplicationProblemJSON401
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
-func (r RetryJobResponse) GetApplicationProblemJSON404() *Refused {
+func (r RetryJobResponse) GetApplicationProblemJSON404() *Problematic {
 	return r.ApplicationProblemJSON404
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r RetryJobResponse) GetApplicationProblemJSON409() *Refused {
+func (r RetryJobResponse) GetApplicationProblemJSON409() *Problematic {
 	return r.ApplicationProblemJSON409
 }
 
 // GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
-func (r RetryJobResponse) GetApplicationProblemJSON415() *Refused {
+func (r RetryJobResponse) GetApplicationProblemJSON415() *Problematic {
 	return r.ApplicationProblemJSON415
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r RetryJobResponse) GetApplicationProblemJSONDefault() *Refused {
+func (r RetryJobResponse) GetApplicationProblemJSONDefault() *Problematic {
 	return r.ApplicationProblemJSONDefault
 }
 
@@ -3190,11 +3190,11 @@ type ListPortalsResponse struct {
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *PortalList
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *Refused
+	ApplicationProblemJSON400 *Problematic
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationProblemJSON401 *Refused
+	ApplicationProblemJSON401 *Problematic
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Refused
+	ApplicationProblemJSONDefault *Problematic
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -3203,17 +3203,17 @@ func (r ListPortalsResponse) GetJSON200() *PortalList {
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
-func (r ListPortalsResponse) GetApplicationProblemJSON400() *Refused {
+func (r ListPortalsResponse) GetApplicationProblemJSON400() *Problematic {
 	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r ListPortalsResponse) GetApplicationProblemJSON401() *Refused {
+func (r ListPortalsResponse) GetApplicationProblemJSON401() *Problematic {
 	return r.ApplicationProblemJSON401
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r ListPortalsResponse) GetApplicationProblemJSONDefault() *Refused {
+func (r ListPortalsResponse) GetApplicationProblemJSONDefault() *Problematic {
 	return r.ApplicationProblemJSONDefault
 }
 
@@ -3257,17 +3257,17 @@ type CreatePortalResponse struct {
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Portal
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *Refused
+	ApplicationProblemJSON400 *Problematic
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationProblemJSON401 *Refused
+	ApplicationProblemJSON401 *Problematic
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Refused
+	ApplicationProblemJSON409 *Problematic
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
-	ApplicationProblemJSON413 *Refused
+	ApplicationProblemJSON413 *Problematic
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
-	ApplicationProblemJSON415 *Refused
+	ApplicationProblemJSON415 *Problematic
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Refused
+	ApplicationProblemJSONDefault *Problematic
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreatePortalResponse201Headers
 }
@@ -3278,32 +3278,32 @@ func (r CreatePortalResponse) GetJSON201() *Portal {
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
-func (r CreatePortalResponse) GetApplicationProblemJSON400() *Refused {
+func (r CreatePortalResponse) GetApplicationProblemJSON400() *Problematic {
 	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r CreatePortalResponse) GetApplicationProblemJSON401() *Refused {
+func (r CreatePortalResponse) GetApplicationProblemJSON401() *Problematic {
 	return r.ApplicationProblemJSON401
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r CreatePortalResponse) GetApplicationProblemJSON409() *Refused {
+func (r CreatePortalResponse) GetApplicationProblemJSON409() *Problematic {
 	return r.ApplicationProblemJSON409
 }
 
 // GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
-func (r CreatePortalResponse) GetApplicationProblemJSON413() *Refused {
+func (r CreatePortalResponse) GetApplicationProblemJSON413() *Problematic {
 	return r.ApplicationProblemJSON413
 }
 
 // GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
-func (r CreatePortalResponse) GetApplicationProblemJSON415() *Refused {
+func (r CreatePortalResponse) GetApplicationProblemJSON415() *Problematic {
 	return r.ApplicationProblemJSON415
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r CreatePortalResponse) GetApplicationProblemJSONDefault() *Refused {
+func (r CreatePortalResponse) GetApplicationProblemJSONDefault() *Problematic {
 	return r.ApplicationProblemJSONDefault
 }
 
@@ -3340,39 +3340,39 @@ type DeletePortalResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *Refused
+	ApplicationProblemJSON400 *Problematic
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationProblemJSON401 *Refused
+	ApplicationProblemJSON401 *Problematic
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
-	ApplicationProblemJSON404 *Refused
+	ApplicationProblemJSON404 *Problematic
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Refused
+	ApplicationProblemJSON409 *Problematic
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Refused
+	ApplicationProblemJSONDefault *Problematic
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
-func (r DeletePortalResponse) GetApplicationProblemJSON400() *Refused {
+func (r DeletePortalResponse) GetApplicationProblemJSON400() *Problematic {
 	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r DeletePortalResponse) GetApplicationProblemJSON401() *Refused {
+func (r DeletePortalResponse) GetApplicationProblemJSON401() *Problematic {
 	return r.ApplicationProblemJSON401
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
-func (r DeletePortalResponse) GetApplicationProblemJSON404() *Refused {
+func (r DeletePortalResponse) GetApplicationProblemJSON404() *Problematic {
 	return r.ApplicationProblemJSON404
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r DeletePortalResponse) GetApplicationProblemJSON409() *Refused {
+func (r DeletePortalResponse) GetApplicationProblemJSON409() *Problematic {
 	return r.ApplicationProblemJSON409
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r DeletePortalResponse) GetApplicationProblemJSONDefault() *Refused {
+func (r DeletePortalResponse) GetApplicationProblemJSONDefault() *Problematic {
 	return r.ApplicationProblemJSONDefault
 }
 
@@ -3411,13 +3411,13 @@ type GetPortalResponse struct {
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Portal
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *Refused
+	ApplicationProblemJSON400 *Problematic
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationProblemJSON401 *Refused
+	ApplicationProblemJSON401 *Problematic
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
-	ApplicationProblemJSON404 *Refused
+	ApplicationProblemJSON404 *Problematic
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Refused
+	ApplicationProblemJSONDefault *Problematic
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -3426,22 +3426,22 @@ func (r GetPortalResponse) GetJSON200() *Portal {
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
-func (r GetPortalResponse) GetApplicationProblemJSON400() *Refused {
+func (r GetPortalResponse) GetApplicationProblemJSON400() *Problematic {
 	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r GetPortalResponse) GetApplicationProblemJSON401() *Refused {
+func (r GetPortalResponse) GetApplicationProblemJSON401() *Problematic {
 	return r.ApplicationProblemJSON401
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
-func (r GetPortalResponse) GetApplicationProblemJSON404() *Refused {
+func (r GetPortalResponse) GetApplicationProblemJSON404() *Problematic {
 	return r.ApplicationProblemJSON404
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r GetPortalResponse) GetApplicationProblemJSONDefault() *Refused {
+func (r GetPortalResponse) GetApplicationProblemJSONDefault() *Problematic {
 	return r.ApplicationProblemJSONDefault
 }
 
@@ -3480,19 +3480,19 @@ type ReplacePortalResponse struct {
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Portal
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *Refused
+	ApplicationProblemJSON400 *Problematic
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationProblemJSON401 *Refused
+	ApplicationProblemJSON401 *Problematic
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
-	ApplicationProblemJSON404 *Refused
+	ApplicationProblemJSON404 *Problematic
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Refused
+	ApplicationProblemJSON409 *Problematic
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
-	ApplicationProblemJSON413 *Refused
+	ApplicationProblemJSON413 *Problematic
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
-	ApplicationProblemJSON415 *Refused
+	ApplicationProblemJSON415 *Problematic
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Refused
+	ApplicationProblemJSONDefault *Problematic
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -3501,37 +3501,37 @@ func (r ReplacePortalResponse) GetJSON200() *Portal {
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
-func (r ReplacePortalResponse) GetApplicationProblemJSON400() *Refused {
+func (r ReplacePortalResponse) GetApplicationProblemJSON400() *Problematic {
 	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r ReplacePortalResponse) GetApplicationProblemJSON401() *Refused {
+func (r ReplacePortalResponse) GetApplicationProblemJSON401() *Problematic {
 	return r.ApplicationProblemJSON401
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
-func (r ReplacePortalResponse) GetApplicationProblemJSON404() *Refused {
+func (r ReplacePortalResponse) GetApplicationProblemJSON404() *Problematic {
 	return r.ApplicationProblemJSON404
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r ReplacePortalResponse) GetApplicationProblemJSON409() *Refused {
+func (r ReplacePortalResponse) GetApplicationProblemJSON409() *Problematic {
 	return r.ApplicationProblemJSON409
 }
 
 // GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
-func (r ReplacePortalResponse) GetApplicationProblemJSON413() *Refused {
+func (r ReplacePortalResponse) GetApplicationProblemJSON413() *Problematic {
 	return r.ApplicationProblemJSON413
 }
 
 // GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
-func (r ReplacePortalResponse) GetApplicationProblemJSON415() *Refused {
+func (r ReplacePortalResponse) GetApplicationProblemJSON415() *Problematic {
 	return r.ApplicationProblemJSON415
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r ReplacePortalResponse) GetApplicationProblemJSONDefault() *Refused {
+func (r ReplacePortalResponse) GetApplicationProblemJSONDefault() *Problematic {
 	return r.ApplicationProblemJSONDefault
 }
 
@@ -3570,17 +3570,17 @@ type TestPortalResponse struct {
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *PortalReport
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *Refused
+	ApplicationProblemJSON400 *Problematic
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationProblemJSON401 *Refused
+	ApplicationProblemJSON401 *Problematic
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
-	ApplicationProblemJSON404 *Refused
+	ApplicationProblemJSON404 *Problematic
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
-	ApplicationProblemJSON415 *Refused
+	ApplicationProblemJSON415 *Problematic
 	// ApplicationProblemJSON502 the response for an HTTP 502 `application/problem+json` response
-	ApplicationProblemJSON502 *Refused
+	ApplicationProblemJSON502 *Problematic
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Refused
+	ApplicationProblemJSONDefault *Problematic
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -3589,32 +3589,32 @@ func (r TestPortalResponse) GetJSON200() *PortalReport {
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
-func (r TestPortalResponse) GetApplicationProblemJSON400() *Refused {
+func (r TestPortalResponse) GetApplicationProblemJSON400() *Problematic {
 	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r TestPortalResponse) GetApplicationProblemJSON401() *Refused {
+func (r TestPortalResponse) GetApplicationProblemJSON401() *Problematic {
 	return r.ApplicationProblemJSON401
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
-func (r TestPortalResponse) GetApplicationProblemJSON404() *Refused {
+func (r TestPortalResponse) GetApplicationProblemJSON404() *Problematic {
 	return r.ApplicationProblemJSON404
 }
 
 // GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
-func (r TestPortalResponse) GetApplicationProblemJSON415() *Refused {
+func (r TestPortalResponse) GetApplicationProblemJSON415() *Problematic {
 	return r.ApplicationProblemJSON415
 }
 
 // GetApplicationProblemJSON502 returns the response for an HTTP 502 `application/problem+json` response
-func (r TestPortalResponse) GetApplicationProblemJSON502() *Refused {
+func (r TestPortalResponse) GetApplicationProblemJSON502() *Problematic {
 	return r.ApplicationProblemJSON502
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r TestPortalResponse) GetApplicationProblemJSONDefault() *Refused {
+func (r TestPortalResponse) GetApplicationProblemJSONDefault() *Problematic {
 	return r.ApplicationProblemJSONDefault
 }
 
@@ -3653,11 +3653,11 @@ type GetReadinessResponse struct {
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Readiness
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *Refused
+	ApplicationProblemJSON400 *Problematic
 	// JSON503 the response for an HTTP 503 `application/json` response
 	JSON503 *Readiness
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Refused
+	ApplicationProblemJSONDefault *Problematic
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -3666,7 +3666,7 @@ func (r GetReadinessResponse) GetJSON200() *Readiness {
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
-func (r GetReadinessResponse) GetApplicationProblemJSON400() *Refused {
+func (r GetReadinessResponse) GetApplicationProblemJSON400() *Problematic {
 	return r.ApplicationProblemJSON400
 }
 
@@ -3676,7 +3676,7 @@ func (r GetReadinessResponse) GetJSON503() *Readiness {
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r GetReadinessResponse) GetApplicationProblemJSONDefault() *Refused {
+func (r GetReadinessResponse) GetApplicationProblemJSONDefault() *Problematic {
 	return r.ApplicationProblemJSONDefault
 }
 
@@ -3720,11 +3720,11 @@ type ListJobsHistoryResponse struct {
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *JobPage
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *Refused
+	ApplicationProblemJSON400 *Problematic
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationProblemJSON401 *Refused
+	ApplicationProblemJSON401 *Problematic
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Refused
+	ApplicationProblemJSONDefault *Problematic
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *ListJobsHistoryResponse200Headers
 }
@@ -3735,17 +3735,17 @@ func (r ListJobsHistoryResponse) GetJSON200() *JobPage {
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
-func (r ListJobsHistoryResponse) GetApplicationProblemJSON400() *Refused {
+func (r ListJobsHistoryResponse) GetApplicationProblemJSON400() *Problematic {
 	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r ListJobsHistoryResponse) GetApplicationProblemJSON401() *Refused {
+func (r ListJobsHistoryResponse) GetApplicationProblemJSON401() *Problematic {
 	return r.ApplicationProblemJSON401
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r ListJobsHistoryResponse) GetApplicationProblemJSONDefault() *Refused {
+func (r ListJobsHistoryResponse) GetApplicationProblemJSONDefault() *Problematic {
 	return r.ApplicationProblemJSONDefault
 }
 
@@ -3784,11 +3784,11 @@ type GetJobsSummaryResponse struct {
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Summary
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *Refused
+	ApplicationProblemJSON400 *Problematic
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationProblemJSON401 *Refused
+	ApplicationProblemJSON401 *Problematic
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Refused
+	ApplicationProblemJSONDefault *Problematic
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -3797,17 +3797,17 @@ func (r GetJobsSummaryResponse) GetJSON200() *Summary {
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
-func (r GetJobsSummaryResponse) GetApplicationProblemJSON400() *Refused {
+func (r GetJobsSummaryResponse) GetApplicationProblemJSON400() *Problematic {
 	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r GetJobsSummaryResponse) GetApplicationProblemJSON401() *Refused {
+func (r GetJobsSummaryResponse) GetApplicationProblemJSON401() *Problematic {
 	return r.ApplicationProblemJSON401
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r GetJobsSummaryResponse) GetApplicationProblemJSONDefault() *Refused {
+func (r GetJobsSummaryResponse) GetApplicationProblemJSONDefault() *Problematic {
 	return r.ApplicationProblemJSONDefault
 }
 
@@ -4217,14 +4217,14 @@ func ParseGetHealthResponse(rsp *http.Response) (*GetHealthResponse, error) {
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -4257,21 +4257,21 @@ func ParseListJobsResponse(rsp *http.Response) (*ListJobsResponse, error) {
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON401 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -4311,63 +4311,63 @@ func ParseCreateJobResponse(rsp *http.Response) (*CreateJobResponse, error) {
 		response.JSON201 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON401 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON404 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON409 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON413 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON415 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -4423,28 +4423,28 @@ func ParseGetJobResponse(rsp *http.Response) (*GetJobResponse, error) {
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON401 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON404 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -4477,42 +4477,42 @@ func ParseCancelJobResponse(rsp *http.Response) (*CancelJobResponse, error) {
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON401 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON404 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON409 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON415 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -4545,28 +4545,28 @@ func ParseGetJobDetailResponse(rsp *http.Response) (*GetJobDetailResponse, error
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON401 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON404 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -4595,35 +4595,35 @@ func ParseStreamJobEventsResponse(rsp *http.Response) (*StreamJobEventsResponse,
 		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON401 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON404 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON503 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -4656,42 +4656,42 @@ func ParseRetryJobResponse(rsp *http.Response) (*RetryJobResponse, error) {
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON401 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON404 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON409 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON415 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -4724,21 +4724,21 @@ func ParseListPortalsResponse(rsp *http.Response) (*ListPortalsResponse, error) 
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON401 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -4771,42 +4771,42 @@ func ParseCreatePortalResponse(rsp *http.Response) (*CreatePortalResponse, error
 		response.JSON201 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON401 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON409 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON413 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON415 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -4848,35 +4848,35 @@ func ParseDeletePortalResponse(rsp *http.Response) (*DeletePortalResponse, error
 		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON401 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON404 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON409 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -4909,28 +4909,28 @@ func ParseGetPortalResponse(rsp *http.Response) (*GetPortalResponse, error) {
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON401 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON404 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -4963,49 +4963,49 @@ func ParseReplacePortalResponse(rsp *http.Response) (*ReplacePortalResponse, err
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON401 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON404 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON409 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON413 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON415 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -5038,42 +5038,42 @@ func ParseTestPortalResponse(rsp *http.Response) (*TestPortalResponse, error) {
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON401 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON404 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON415 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 502:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON502 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -5106,7 +5106,7 @@ func ParseGetReadinessResponse(rsp *http.Response) (*GetReadinessResponse, error
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -5120,7 +5120,7 @@ func ParseGetReadinessResponse(rsp *http.Response) (*GetReadinessResponse, error
 		response.JSON503 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -5153,21 +5153,21 @@ func ParseListJobsHistoryResponse(rsp *http.Response) (*ListJobsHistoryResponse,
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON401 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -5216,21 +5216,21 @@ func ParseGetJobsSummaryResponse(rsp *http.Response) (*GetJobsSummaryResponse, e
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON401 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Refused
+		var dest Problematic
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -95,7 +95,7 @@ func (l *lab) verify(ctx context.Context, to Side) error {
 			d.lab, m.lab = "auto", "auto"
 			err = l.verifyOne(ctx, m, to)
 		}
-		if err = errors.Join(err, m.remove()); err != nil {
+		if err = errors.Join(err, l.remove(m.side)); err != nil {
 			return err
 		}
 	}

@@ -82,8 +82,6 @@ func (m *made) restore(ctx context.Context) error {
 	return m.set.MakeUntil(ctx, m.side.Here)
 }
 
-func (m *made) remove() error { return os.RemoveAll(m.side.Here) }
-
 func entriesOf(dir string) (names []string, err error) {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {

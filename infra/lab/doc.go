@@ -4,7 +4,7 @@
 //
 //	options.go    what is asked for, and whether there is room for it
 //	side.go       source and destination: folders, or portals
-//	ground.go     the two folders, and what removes them
+//	ground.go     the two folders, and what removes them; left.go names those of labs that were killed
 //	job.go        a job, to its end or that of whoever waits
 //	dataset.go    what is transferred
 //	measure.go    the rounds

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/ketter/ketter/engine/failure"
@@ -24,6 +25,7 @@ type lab struct {
 	source, destination Side // the labs' own folders
 	portal              string
 	runs                int
+	atLarge             []string // jobs that could not be cancelled, and may still be at work
 	report              Report
 }
 
@@ -37,8 +39,9 @@ func open(ctx context.Context, api *client.Client, o *Options) (*lab, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	name := "ketter_lab-" + rand.Text()[:8]
+	name := prefix + rand.Text()[:8]
 	l := &lab{Options: o, api: api, source: o.Source.at(name), destination: o.Destination.at(name)}
+	l.tellLeft(ctx)
 	for _, side := range []Side{l.source, l.destination} {
 		if side.Here == "" {
 			continue
@@ -70,7 +73,7 @@ func (l *lab) tryTiny(ctx context.Context) error {
 		return err
 	}
 	problem, err := l.clear(ctx, m, to)
-	return errors.Join(err, errorOf(problem), m.remove())
+	return errors.Join(err, errorOf(problem), l.remove(m.side))
 }
 
 // understood says of the tiny job what the worker has made of the paths.
@@ -104,10 +107,10 @@ func elsewhere(message string) error {
 // which proves it on the way.
 func (l *lab) clear(ctx context.Context, m *made, to Side) (problem string, err error) {
 	if to.Here != "" {
-		return "", removeAll(to.Here)
+		return "", l.remove(to)
 	}
 	back := l.source.at("back")
-	defer func() { err = errors.Join(err, removeAll(back.Here)) }()
+	defer func() { err = errors.Join(err, l.remove(back)) }()
 	job, err := l.moveBack(ctx, to, back)
 	if err != nil || job.Status != transfer.Success {
 		return "moving it back: " + ended(job), err
@@ -129,6 +132,14 @@ func (l *lab) moveBack(ctx context.Context, from, back Side) (job client.JobDeta
 		}
 	}
 	return job, err
+}
+
+// remove removes a folder unless a job that nobody could end may still read or write it.
+func (l *lab) remove(side Side) error {
+	if len(l.atLarge) > 0 {
+		return nil
+	}
+	return removeAll(side.Here)
 }
 
 // removeAll tries again where a run that has just ended is still removing its staging.
@@ -159,17 +170,29 @@ func (l *lab) end(ctx context.Context, err error) error {
 	}
 	if left != nil {
 		f.Code = cmp.Or(f.Code, failure.CodeOf(left))
-		f.Hint = fmt.Sprintf("Not all that they made could be removed (%v). See that no job of theirs runs, then remove %s and %s by hand", left, l.source, l.destination)
-		if l.portal != "" {
-			f.Hint += ", and `ketter portals rm " + l.portal + "`"
-		}
-		f.Hint += "."
+		f.Hint = l.whatIsLeft(left)
 	}
 	return f
 }
 
-// close removes all that was made, whether or not ctx has ended, unless it is to be kept.
+// whatIsLeft says what to do about it.
+func (l *lab) whatIsLeft(left error) string {
+	hint := fmt.Sprintf("Not all that they made could be removed (%v). See that no job of theirs runs, then remove", left)
+	if len(l.atLarge) > 0 {
+		hint = fmt.Sprintf("Nothing was removed, for this may still be at work there: %s. When it has ended, remove", strings.Join(l.atLarge, "; "))
+	}
+	hint += fmt.Sprintf(" %s and %s by hand", l.source, l.destination)
+	if l.portal != "" {
+		hint += ", and `ketter portals rm " + l.portal + "`"
+	}
+	return hint + "."
+}
+
+// close removes all that was made, whether or not ctx has ended, unless it is to be kept, or a job may still be at work in it.
 func (l *lab) close(ctx context.Context) error {
+	if len(l.atLarge) > 0 {
+		return failure.New(failure.JobState, "", "Not cancelled: "+strings.Join(l.atLarge, "; "))
+	}
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), clearWithin)
 	defer done()
 	var errs []error
@@ -180,16 +203,21 @@ func (l *lab) close(ctx context.Context) error {
 		l.say("Kept: %s and %s.", l.source, l.destination)
 		return errors.Join(errs...)
 	}
-	if l.destination.Here != "" {
-		errs = append(errs, removeAll(l.destination.Here))
-	} else {
-		errs = append(errs, l.closeFar(ctx))
-	}
-	errs = append(errs, removeAll(l.source.Here))
+	errs = append(errs, l.removeFolders(ctx))
 	if errors.Join(errs...) == nil {
 		l.say("Removed: %s and %s.", l.source, l.destination)
 	}
 	return errors.Join(errs...)
+}
+
+func (l *lab) removeFolders(ctx context.Context) error {
+	if l.destination.Here == "" {
+		if err := l.closeFar(ctx); err != nil || len(l.atLarge) > 0 {
+			return err // what could not be moved back may still be on its way to the source
+		}
+		return l.remove(l.source)
+	}
+	return errors.Join(l.remove(l.destination), l.remove(l.source))
 }
 
 // closeFar moves the labs' folder back from where this host doesn't see it. It may never have been made.
@@ -201,4 +229,7 @@ func (l *lab) closeFar(ctx context.Context) error {
 	return failure.New(failure.SourceNotRemoved, "", fmt.Sprintf("%s could not be moved back and is still there: %s", l.destination, ended(job)))
 }
 
-func (l *lab) say(format string, args ...any) { fmt.Fprintf(l.Progress, format+"\n", args...) }
+// say tells who watches; what jobs and the API have said may be in it.
+func (l *lab) say(format string, args ...any) {
+	fmt.Fprintln(l.Progress, l.Redactor.Line(fmt.Sprintf(format, args...)))
+}

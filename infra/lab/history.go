@@ -30,7 +30,7 @@ func (l *lab) runHistory(ctx context.Context) error {
 			return err
 		}
 	}
-	return errors.Join(l.limited(ctx), m.remove())
+	return errors.Join(l.limited(ctx), l.remove(m.side))
 }
 
 func (l *lab) limited(ctx context.Context) error {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ func (l *lab) run(ctx context.Context, order client.Order, within time.Duration)
 	if err := ctx.Err(); err != nil {
 		return client.JobDetail{}, err
 	}
-	posted, err := l.api.Submit(context.WithoutCancel(ctx), order) // it has a deadline; a job whose id is lost can't be cancelled
+	posted, err := l.submit(context.WithoutCancel(ctx), order) // it has a deadline; a job whose id is lost can't be cancelled
 	if err != nil {
 		return client.JobDetail{}, err
 	}
@@ -34,10 +35,32 @@ func (l *lab) run(ctx context.Context, order client.Order, within time.Duration)
 		return job, nil
 	}
 	job, cancelErr := l.cancel(ctx, posted.ID)
+	if cancelErr != nil {
+		l.lose(fmt.Sprintf("job %d", posted.ID), order)
+	}
 	if cancelErr == nil && ctx.Err() == nil && limited.Err() != nil {
 		return job, failure.New(failure.Cancelled, "", fmt.Sprintf("Job %d was cancelled: it had not ended within %v", job.ID, within))
 	}
 	return job, errors.Join(cancelErr, err)
+}
+
+// submit asks once more where the answer was lost, under the same key: so no job is made twice.
+func (l *lab) submit(ctx context.Context, order client.Order) (client.Job, error) {
+	order.IdempotencyKey = rand.Text()
+	job, err := l.api.Submit(ctx, order)
+	if err != nil && !client.Refused(err) {
+		job, err = l.api.Submit(ctx, order)
+	}
+	if err != nil && !client.Refused(err) {
+		l.lose("a job, if it was taken", order)
+	}
+	return job, err
+}
+
+// lose keeps in mind that nobody knows the end of a job, so that its folders stay.
+func (l *lab) lose(job string, o client.Order) {
+	l.atLarge = append(l.atLarge, fmt.Sprintf("%s, from %s to %s", job, Side{Portal: o.SourcePortal, Path: o.SourcePath},
+		Side{Portal: o.DestinationPortal, Path: o.DestinationPath}))
 }
 
 // await looks until the job has ended.
@@ -47,7 +70,7 @@ func (l *lab) await(ctx context.Context, id int64) (client.JobDetail, error) {
 	for {
 		job, err := l.api.Detail(ctx, id)
 		if err != nil || job.Status.Final() {
-			return job, err
+			return l.cleaned(job), err
 		}
 		select {
 		case <-ctx.Done():
@@ -72,6 +95,14 @@ func (l *lab) cancel(ctx context.Context, id int64) (client.JobDetail, error) {
 	}
 	l.say("Job %d is %s.", id, job.Status)
 	return job, nil
+}
+
+// cleaned is a job whose words are fit to be repeated.
+func (l *lab) cleaned(job client.JobDetail) client.JobDetail {
+	if job.Error != nil {
+		job.Error.Message, job.Error.Hint = l.Redactor.Line(job.Error.Message), l.Redactor.Line(job.Error.Hint)
+	}
+	return job
 }
 
 // order is a job from one side into another.

@@ -56,7 +56,7 @@ func TestWhoInterruptsTheLabsFindsTheJobCancelledAndTheFoldersGone(t *testing.T)
 		switch asked = append(asked, method+" "+path); {
 		case strings.HasSuffix(path, "/cancel"):
 			status = "cancelled"
-		case method == http.MethodGet:
+		case strings.HasPrefix(path, "/jobs/"):
 			interrupt()
 		}
 		return fmt.Sprintf(`{"id":7,"status":%q}`, status)
@@ -112,7 +112,9 @@ func proven(t *testing.T) (l *lab, m *made, to Side, job client.JobDetail) {
 	}
 	began := time.Now()
 	took, ended, direct := 1.5, began.Add(1500*time.Millisecond), transfer.Direct
-	return l, m, to, client.JobDetail{Strategy: &direct, FilesCopied: 3, BytesCopied: 120, DurationSeconds: &took, StartedAt: &began, FinishedAt: &ended}
+	job.Strategy, job.FilesCopied, job.BytesCopied = &direct, 3, 120
+	job.DurationSeconds, job.StartedAt, job.FinishedAt = &took, &began, &ended
+	return l, m, to, job
 }
 
 func TestEveryThingThatIsNotAsItShouldBeIsSeen(t *testing.T) {
@@ -151,7 +153,7 @@ func TestEveryThingThatIsNotAsItShouldBeIsSeen(t *testing.T) {
 
 func TestAFailureIsInTheReport(t *testing.T) {
 	t.Parallel()
-	l := &lab{}
+	l := &lab{Options: &Options{}}
 	l.expect("small", "it holds", "")
 	l.expect("small", "it doesn't", "job 3 | failed")
 	if text := l.report.Markdown(); l.report.Failures() != 1 || !strings.Contains(text, "1 expectations passed, 1 failed, 0 were not run") ||

@@ -129,5 +129,5 @@ func (l *lab) layOut(ctx context.Context, set sample.Set, w way, file string) er
 	if err == nil {
 		l.expect("layout", fmt.Sprintf("%s by %s arrives as destination/%s, and nothing beside it", what, w.Strategy, m.name), problem)
 	}
-	return errors.Join(err, folder.remove())
+	return errors.Join(err, l.remove(folder.side))
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/ketter/ketter/engine/transfer"
+	"github.com/ketter/ketter/infra/redact"
 )
 
 // Markdown is the document.
@@ -14,7 +15,7 @@ func (r Report) Markdown() string {
 	b.WriteString(r.summary())
 	b.WriteString("[README.md](README.md) says what the labs are and how to read this.\n")
 	if r.Note != "" {
-		fmt.Fprintf(&b, "\n**%s**\n", r.Note)
+		fmt.Fprintf(&b, "\n**%s**\n", redact.Printable(r.Note))
 	}
 	if r.Quick {
 		b.WriteString("\n**This is a quick run, of data sets that are small: look at the form, not at the figures.**\n")
@@ -67,7 +68,7 @@ func (s Series) row() string {
 		least, most = min(least, took), max(most, took)
 	}
 	m := median(s.Seconds)
-	return fmt.Sprintf("| %s, %s | %s | %s | %s | %s | %.1f | %.*f |\n", s.Mode, s.Asked, s.Method, seconds(m), seconds(least), seconds(most),
+	return fmt.Sprintf("| %s, %s | %s | %s | %s | %s | %.1f | %.*f |\n", s.Mode, s.Asked, cell(string(s.Method)), seconds(m), seconds(least), seconds(most),
 		float64(s.Bytes)/1e6/m, decimals(float64(s.Files)/m), float64(s.Files)/m)
 }
 
@@ -138,9 +139,9 @@ func (r Report) writeExpectations(b *strings.Builder) {
 	}
 }
 
-// cell is text for a table.
+// cell is text for a table, and for a terminal that shows it.
 func cell(text string) string {
-	return strings.NewReplacer("|", "\\|", "\n", " ").Replace(text)
+	return redact.Printable(strings.NewReplacer("|", "\\|", "\n", " ").Replace(text))
 }
 
 // decimals is 0 for what is large enough without.

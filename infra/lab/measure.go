@@ -87,7 +87,7 @@ func (l *lab) once(ctx context.Context, m *made, w way, to Side, wanted transfer
 	l.runs++
 	into := to.at(fmt.Sprintf("dst_%d", l.runs))
 	job, err = l.run(ctx, order(m.side, into, w), l.JobTimeout)
-	tooLong := failure.CodeOf(err) == failure.Cancelled && ctx.Err() == nil
+	tooLong := failure.CodeOf(err) == failure.Cancelled && ctx.Err() == nil && len(l.atLarge) == 0
 	if err != nil && !tooLong {
 		return job, "", err
 	}
@@ -138,7 +138,7 @@ func (l *lab) compare(ctx context.Context, d dataset, ways []way, auto bool) err
 	if err == nil && auto {
 		err = l.decideByBrief(ctx, m)
 	}
-	return errors.Join(err, m.remove())
+	return errors.Join(err, l.remove(m.side))
 }
 
 // record keeps the figures, those of copies as a cell too.

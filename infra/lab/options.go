@@ -11,6 +11,7 @@ import (
 
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/infra/machine"
+	"github.com/ketter/ketter/infra/redact"
 	"github.com/ketter/ketter/infra/sample"
 )
 
@@ -27,6 +28,7 @@ type Options struct {
 	JobTimeout                time.Duration
 	Note, Version, Invocation string    // for the report
 	Progress                  io.Writer // told what happens, line by line
+	Redactor                  redact.Redactor
 }
 
 // Sweep is a grid of data sets. Those of more than Most bytes are left out.

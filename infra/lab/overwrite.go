@@ -38,7 +38,7 @@ func (l *lab) runOverwrite(ctx context.Context) error {
 			return err
 		}
 	}
-	return m.remove()
+	return l.remove(m.side)
 }
 
 // repeated runs the same job twice: the second fails and touches nothing.
@@ -60,7 +60,7 @@ func (l *lab) repeated(ctx context.Context, m *made, w way) error {
 	if err := l.safe(ctx, m, w, to, what); err != nil {
 		return err
 	}
-	return removeAll(to.Here)
+	return l.remove(to)
 }
 
 // thereBefore sends to a name that is taken before the first job.
@@ -75,7 +75,8 @@ func (l *lab) thereBefore(ctx context.Context, m *made, w way, title string) err
 		return err
 	}
 	what := title + " to a name that is taken fails, and nothing is touched"
-	return errors.Join(l.safe(ctx, m, w, to, what), removeAll(to.Here))
+	err := l.safe(ctx, m, w, to, what)
+	return errors.Join(err, l.remove(to))
 }
 
 // safe is the safe mode: code, message, and everything as it was.
@@ -94,7 +95,7 @@ func (l *lab) safe(ctx context.Context, m *made, w way, to Side, what string) er
 		if outline, err := sample.Outline(m.side.Here); err != nil || outline != m.outline {
 			return fmt.Sprintf("the source was touched (%v)", err)
 		}
-		if want := "Destination already exists: " + final; job.Error.Message != want {
+		if want := l.Redactor.Line("Destination already exists: " + final); job.Error.Message != want {
 			return fmt.Sprintf("job %d says %q, not %q", job.ID, job.Error.Message, want)
 		}
 		return ""

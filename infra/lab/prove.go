@@ -32,7 +32,7 @@ type Expectation struct {
 
 // expect lists an expectation; a problem is a failure.
 func (l *lab) expect(lab, what, problem string) {
-	e := Expectation{lab, what, Passed, problem}
+	e := Expectation{lab, what, Passed, l.Redactor.Line(problem)}
 	if problem != "" {
 		e.Verdict = Failed
 	}
@@ -41,7 +41,7 @@ func (l *lab) expect(lab, what, problem string) {
 
 // leave lists what was not tested, and why.
 func (l *lab) leave(lab, what, why string) {
-	l.report.Expectations = append(l.report.Expectations, Expectation{lab, what, NotRun, why})
+	l.report.Expectations = append(l.report.Expectations, Expectation{lab, what, NotRun, l.Redactor.Line(why)})
 	l.say("%s: not run: %s", what, why)
 }
 

@@ -58,7 +58,7 @@ func (l *lab) runErrors(ctx context.Context) error {
 			return err
 		}
 	}
-	return m.remove()
+	return l.remove(m.side)
 }
 
 // nothingAt looks that a destination was not made and the source is as it was.
@@ -141,27 +141,44 @@ func (l *lab) fullAtOnce(ctx context.Context, _ *made) error {
 	return l.fill(ctx, what, dataset{"errors", "src_too_large", sample.Of(1, free+1<<20)})
 }
 
-// fullOnTheWay sends files whose bytes fit and whose blocks don't.
+// fullOnTheWay sends files whose bytes fit and whose blocks don't, not even with those that are kept for root.
 func (l *lab) fullOnTheWay(ctx context.Context, _ *made) error {
 	const what = "a volume that fills up on the way is left as it was (destination_full)"
-	const block, most = 4 << 10, 50_000
-	free, why := l.smallRoom()
-	if why == "" && free/block > most {
-		why = fmt.Sprintf("%s has %s free; give one of %s or less", l.SmallRoot, sample.BytesText(free), sample.BytesText(most*block))
+	_, why := l.smallRoom()
+	set := sample.Set{}
+	if why == "" {
+		blocks, err := machine.BlocksOf(l.SmallRoot)
+		if err != nil {
+			return err
+		}
+		set, why = overflow(blocks)
 	}
 	if why != "" {
 		l.leave("errors", what, why)
 		return nil
 	}
-	return l.fill(ctx, what, dataset{"errors", "src_too_many", sample.Of(int(free/block)+500, 1)})
+	return l.fill(ctx, what, dataset{"errors", "src_too_many", set})
+}
+
+// overflow are files of which each fills seven blocks and begins an eighth, as many as need a little more blocks than are free.
+func overflow(b machine.Blocks) (set sample.Set, why string) {
+	const each, more, most = 8, 1.03, 50_000
+	files, size := int64(float64(b.Free)/each*more)+1, (each-1)*b.Size+1
+	switch {
+	case files > most:
+		return nil, fmt.Sprintf("it would take %d files of %d bytes to fill it; give a smaller volume", files, size)
+	case files*size > b.Available*b.Size:
+		return nil, "too much of it is kept for root: what doesn't fit is refused at once"
+	}
+	return sample.Of(int(files), size), ""
 }
 
 func (l *lab) fill(ctx context.Context, what string, d dataset) error {
 	m, err := l.make(ctx, d)
 	if err != nil {
-		return errors.Join(err, m.remove())
+		return errors.Join(err, l.remove(m.side))
 	}
 	to := path.Join(l.SmallRoot, path.Base(l.destination.Here))
 	err = l.refused(ctx, "errors", what, order(m.side, Side{Path: to}, copies[0]), failure.DestinationFull, m.nothingAt(to))
-	return errors.Join(err, m.remove(), removeAll(to))
+	return errors.Join(err, l.remove(m.side), l.remove(Side{Path: to, Here: to}))
 }

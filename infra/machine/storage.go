@@ -46,6 +46,21 @@ func Room(dir string) (int64, error) {
 	return free, nil
 }
 
+// Blocks are what a file system gives files room in.
+type Blocks struct {
+	Size            int64 // in bytes
+	Free, Available int64 // to root, and to everybody
+}
+
+// BlocksOf are those of the file system that holds a folder.
+func BlocksOf(dir string) (Blocks, error) {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(dir, &s); err != nil {
+		return Blocks{}, fmt.Errorf("asking %s for its free space: %w", dir, err)
+	}
+	return Blocks{int64(s.Bsize), int64(s.Bfree), int64(s.Bavail)}, nil
+}
+
 func memoryAvailable() int64 {
 	text, _ := os.ReadFile("/proc/meminfo")
 	for line := range strings.Lines(string(text)) {
