@@ -14,10 +14,10 @@ import (
 
 const createJob = `-- name: CreateJob :one
 INSERT INTO jobs (mode, source_path, destination_path, requested_strategy, verify, queue, priority,
-                  source_portal, source_portal_name, destination_portal, destination_portal_name)
+                  source_portal, source_portal_name, destination_portal, destination_portal_name, submitted_by)
 VALUES ($1, $2, $3, $4, $5, $6, $7,
-        $8, $9, $10, $11)
-RETURNING id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name
+        $8, $9, $10, $11, $12)
+RETURNING id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, submitted_by
 `
 
 type CreateJobParams struct {
@@ -32,6 +32,7 @@ type CreateJobParams struct {
 	SourcePortalName      *string
 	DestinationPortal     *int64
 	DestinationPortalName *string
+	SubmittedBy           *string
 }
 
 func (q *Queries) CreateJob(ctx context.Context, arg CreateJobParams) (Job, error) {
@@ -47,6 +48,7 @@ func (q *Queries) CreateJob(ctx context.Context, arg CreateJobParams) (Job, erro
 		arg.SourcePortalName,
 		arg.DestinationPortal,
 		arg.DestinationPortalName,
+		arg.SubmittedBy,
 	)
 	var i Job
 	err := row.Scan(
@@ -82,12 +84,13 @@ func (q *Queries) CreateJob(ctx context.Context, arg CreateJobParams) (Job, erro
 		&i.QueuedAt,
 		&i.SourcePortalName,
 		&i.DestinationPortalName,
+		&i.SubmittedBy,
 	)
 	return i, err
 }
 
 const getJob = `-- name: GetJob :one
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name FROM jobs WHERE id = $1
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, submitted_by FROM jobs WHERE id = $1
 `
 
 func (q *Queries) GetJob(ctx context.Context, id int64) (Job, error) {
@@ -126,6 +129,7 @@ func (q *Queries) GetJob(ctx context.Context, id int64) (Job, error) {
 		&i.QueuedAt,
 		&i.SourcePortalName,
 		&i.DestinationPortalName,
+		&i.SubmittedBy,
 	)
 	return i, err
 }
@@ -163,7 +167,7 @@ func (q *Queries) Installation(ctx context.Context) (string, error) {
 }
 
 const listJobs = `-- name: ListJobs :many
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name FROM jobs WHERE id < $1 ORDER BY id DESC LIMIT $2
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, submitted_by FROM jobs WHERE id < $1 ORDER BY id DESC LIMIT $2
 `
 
 type ListJobsParams struct {
@@ -214,6 +218,7 @@ func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]Job, erro
 			&i.QueuedAt,
 			&i.SourcePortalName,
 			&i.DestinationPortalName,
+			&i.SubmittedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -226,7 +231,7 @@ func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]Job, erro
 }
 
 const listJobsOf = `-- name: ListJobsOf :many
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name FROM jobs WHERE id = ANY(ARRAY(
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, submitted_by FROM jobs WHERE id = ANY(ARRAY(
     SELECT newest.id
     FROM unnest($1::text[]) AS a(status), unnest($2::text[]) AS b(mode), unnest($3::text[]) AS c(strategy),
         LATERAL (
@@ -300,6 +305,7 @@ func (q *Queries) ListJobsOf(ctx context.Context, arg ListJobsOfParams) ([]Job, 
 			&i.QueuedAt,
 			&i.SourcePortalName,
 			&i.DestinationPortalName,
+			&i.SubmittedBy,
 		); err != nil {
 			return nil, err
 		}

@@ -45,6 +45,7 @@ type Job struct {
 	QueuedAt              time.Time
 	SourcePortalName      *string
 	DestinationPortalName *string
+	SubmittedBy           *string
 }
 
 type JobEvent struct {
@@ -54,6 +55,7 @@ type JobEvent struct {
 	Message   string
 	Payload   json.RawMessage
 	CreatedAt time.Time
+	Actor     *string
 }
 
 type Portal struct {

@@ -8,7 +8,7 @@
 //
 // Every error becomes an answer in one place, api.fail. Handlers return errors:
 //
-//	request ─► identify ─► log ─► protect ─► catchPanic ─► handler ──error──► fail ─► problem+json
+//	request ─► identify ─► log ─► protect ─► catchPanic ─► guard ─► handler ──error──► fail ─► problem+json
 //
 // Live events are the one answer that lasts. A stream listens to the Hub first and then reads the job, so that nothing falls
 // between history and what comes after; what it sends is always read from the database, by seq, after a wake or a while:

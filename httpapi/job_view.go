@@ -32,6 +32,7 @@ type jobView struct {
 	StartedAt         *time.Time `json:"started_at"`
 	FinishedAt        *time.Time `json:"finished_at"`
 	UpdatedAt         time.Time  `json:"updated_at"`
+	SubmittedBy       *string    `json:"submitted_by"` // null: nobody was asked who he is
 	Error             *errorView `json:"error"`
 }
 
@@ -77,6 +78,7 @@ type eventView struct {
 	Kind      transfer.EventKind `json:"kind"`
 	Message   string             `json:"message"`
 	Payload   json.RawMessage    `json:"payload"`
+	Actor     *string            `json:"actor"` // null: Ketter by itself, or nobody was asked
 	CreatedAt time.Time          `json:"created_at"`
 }
 
@@ -90,7 +92,7 @@ func viewJob(job db.Job, now time.Time) jobView {
 		DurationSeconds: durationSeconds(job, now), QueuedSeconds: queuedSeconds(job, now),
 		CreatedAt: job.CreatedAt.UTC(), StartedAt: utc(job.StartedAt),
 		FinishedAt: utc(job.FinishedAt), UpdatedAt: job.UpdatedAt.UTC(),
-		Error: viewError(job),
+		SubmittedBy: job.SubmittedBy, Error: viewError(job),
 	}
 }
 
@@ -130,7 +132,7 @@ func viewDetail(found db.Followed, now time.Time) detailView {
 }
 
 func viewEvent(e db.JobEvent) eventView {
-	return eventView{e.Seq, e.Kind, e.Message, e.Payload, e.CreatedAt.UTC()}
+	return eventView{e.Seq, e.Kind, e.Message, e.Payload, e.Actor, e.CreatedAt.UTC()}
 }
 
 func viewError(job db.Job) *errorView {

@@ -29,6 +29,7 @@ func (a *api) createJob(c *gin.Context) error {
 	if submission.IdempotencyKey, err = idempotencyKey(c.Request.Header); err != nil {
 		return err
 	}
+	submission.SubmittedBy = askedBy(c.Request.Context())
 	job, created, err := a.Submitter.Submit(c.Request.Context(), submission)
 	if err != nil {
 		return err
@@ -70,7 +71,7 @@ func (a *api) cancelJob(c *gin.Context) error { return a.operate(c, a.Operator.C
 func (a *api) retryJob(c *gin.Context) error { return a.operate(c, a.Operator.Retry) }
 
 // operate answers with the job as the operator's request leaves it.
-func (a *api) operate(c *gin.Context, do func(context.Context, int64) (db.Job, error)) error {
+func (a *api) operate(c *gin.Context, do func(context.Context, int64, string) (db.Job, error)) error {
 	id, err := jobID(c)
 	if err != nil {
 		return err
@@ -78,7 +79,7 @@ func (a *api) operate(c *gin.Context, do func(context.Context, int64) (db.Job, e
 	if err := readNothing(c.Writer, c.Request); err != nil {
 		return err
 	}
-	job, err := do(c.Request.Context(), id)
+	job, err := do(c.Request.Context(), id, askedBy(c.Request.Context()))
 	if err != nil {
 		return unknownJob(id, err)
 	}

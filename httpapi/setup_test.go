@@ -185,6 +185,7 @@ type jobAnswer struct {
 	StartedAt         *string  `json:"started_at"`
 	FinishedAt        *string  `json:"finished_at"`
 	UpdatedAt         string   `json:"updated_at"`
+	SubmittedBy       *string  `json:"submitted_by"`
 	Error             *struct {
 		Code, Message, Hint string
 		Path                *string

@@ -95,6 +95,7 @@ type Submission struct {
 	Queue          string // empty: that of a host that can run it
 	Priority       int16  // 1 to 4; 1 goes first
 	IdempotencyKey string // the same key stands for the same submission, for a day; empty: none
+	SubmittedBy    string // the name of who asks for it; empty: somebody
 }
 
 // What a submission has that says nothing of it. The standard priority leaves one above it for what is urgent.
