@@ -236,6 +236,7 @@ func TestDetailHoldsEventsInOrder(t *testing.T) {
 			Kind      string           `json:"kind"`
 			Message   string           `json:"message"`
 			Payload   map[string]int64 `json:"payload"`
+			Actor     *string          `json:"actor"`
 			CreatedAt string           `json:"created_at"`
 		} `json:"events"`
 	}

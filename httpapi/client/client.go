@@ -32,10 +32,13 @@ type Client struct {
 	base  string
 	shown string // base without a password
 	http  http.Client
+
+	token    string // empty: none
+	insecure bool   // the token may be sent anywhere
 }
 
 // New makes a client of the API at base, as http://127.0.0.1:8000.
-func New(base string) (*Client, error) {
+func New(base string, options ...Option) (*Client, error) {
 	u, err := url.Parse(base)
 	if err != nil { // which quotes it, password and all
 		u = &url.URL{Opaque: "that"}
@@ -46,11 +49,18 @@ func New(base string) (*Client, error) {
 			Hint: "Write it as http://127.0.0.1:8000.",
 		}
 	}
-	return &Client{base: strings.TrimRight(base, "/"), shown: strings.TrimRight(u.Redacted(), "/"), http: http.Client{
+	c := &Client{base: strings.TrimRight(base, "/"), shown: strings.TrimRight(u.Redacted(), "/"), http: http.Client{
 		Timeout: deadline,
 		// Ketter never redirects these; who does is somebody else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	}}
+	for _, option := range options {
+		option(c)
+	}
+	if err := c.keepsToken(u); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // Base is the address to reach who listens at address, as 127.0.0.1:8000 or :8000.
@@ -111,6 +121,9 @@ func (c *Client) do(ctx context.Context, method, path, key string, body io.Reade
 	}
 	if key != "" {
 		request.Header.Set("Idempotency-Key", key)
+	}
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	response, err := c.http.Do(request)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/ketter/ketter/infra/fresh"
+	"github.com/ketter/ketter/infra/private"
 )
 
 // maxFile is far more than a chain of certificates needs.
@@ -53,17 +54,11 @@ func load(certFile, keyFile string) (*tls.Certificate, error) {
 
 // readKey refuses a key that others may read.
 func readKey(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Mode().Perm()&0o027 != 0 {
-		return nil, fmt.Errorf("%s: others may read or change it (mode %04o): chmod 600 it", path, info.Mode().Perm())
-	}
-	key, err := read(path)
+	text, err := private.Read(path, maxFile)
+	key := []byte(text)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	case hasBlock(key, "ENCRYPTED PRIVATE KEY"):
 		return nil, fmt.Errorf("%s is encrypted: Ketter can't ask for its passphrase", path)
 	case !hasBlock(key, "PRIVATE KEY"):
