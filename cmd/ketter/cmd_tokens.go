@@ -145,6 +145,8 @@ func tokensFile(flag string) (string, error) {
 func tokensError(path string, err error) error {
 	hint := "`ketter tokens list` shows what the file holds; `ketter tokens create NAME` makes it."
 	switch {
+	case errors.Is(err, tokens.ErrName):
+		hint = "As ana, or backup-1."
 	case errors.Is(err, tokens.ErrExists):
 		hint = "Choose another name, or revoke that one first: `ketter tokens revoke NAME`."
 	case errors.Is(err, tokens.ErrNone):

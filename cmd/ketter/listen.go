@@ -44,7 +44,7 @@ func encrypt(c config.Config, logger zerolog.Logger) (func(net.Listener) net.Lis
 	if c.TLSCert == "" {
 		return func(l net.Listener) net.Listener { return l }, nil
 	}
-	settings, err := certificate.Server(c.TLSCert, c.TLSKey, telling(logger, "certificate"))
+	settings, err := certificate.Server(c.TLSCert, c.TLSKey, telling(logger, c.TLSCert))
 	if err != nil {
 		return nil, &failure.Error{
 			Code: failure.InvalidRequest, Message: "KETTER_TLS_CERT, KETTER_TLS_KEY: " + err.Error(), Err: err,
@@ -63,7 +63,7 @@ func (s services) newAccess() (access httpapi.Access, err error) {
 	if s.config.APITokensFile == "" {
 		return access, nil
 	}
-	verifier, err := tokens.NewVerifier(s.config.APITokensFile, telling(s.logger, "tokens"))
+	verifier, err := tokens.NewVerifier(s.config.APITokensFile, telling(s.logger, s.config.APITokensFile))
 	if err != nil {
 		return access, tokensError(s.config.APITokensFile, err)
 	}
@@ -75,13 +75,13 @@ func (s services) newAccess() (access httpapi.Access, err error) {
 }
 
 // telling logs what becomes of a file that is read again when it changes.
-func telling(logger zerolog.Logger, what string) func(error) {
+func telling(logger zerolog.Logger, file string) func(error) {
 	return func(err error) {
 		if err != nil {
-			logger.Error().Err(err).Str("what", what).Msg("a changed file can't be used; what it held before stays in force")
+			logger.Error().Err(err).Str("file", file).Msg("a changed file can't be used; what it held before stays in force")
 			return
 		}
-		logger.Info().Str("what", what).Msg("a changed file was read again")
+		logger.Info().Str("file", file).Msg("a changed file was read again")
 	}
 }
 

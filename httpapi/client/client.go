@@ -5,7 +5,9 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -160,6 +162,11 @@ func (c *Client) decode(response *http.Response, received []byte, answer any) er
 func (c *Client) unreachable(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil { // the caller gave up
 		return fmt.Errorf("asking %s: %w", c.shown, ctx.Err())
+	}
+	var distrusted *tls.CertificateVerificationError
+	if errors.As(err, &distrusted) {
+		return &failure.Error{Code: Unreachable, Message: fmt.Sprintf("%s shows a certificate that is not trusted: %v", c.shown, distrusted.Err), Err: err,
+			Hint: "Ask for it by a name that the certificate is for. One that the system doesn't trust is trusted when KETTER_API_CA names its file, or that of who has signed it."}
 	}
 	return c.failed(fmt.Sprintf("%s %s: %v", c.shown, what, err), err)
 }
