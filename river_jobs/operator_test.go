@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +32,16 @@ func (b *bench) cancel(id int64) db.Job {
 	job, err := b.client.Cancel(b.Context(), id, "")
 	must(b.T, err)
 	return job
+}
+
+// askedFor are the kinds of the events that somebody asked for.
+func askedFor(events []db.JobEvent, by string) (kinds []transfer.EventKind) {
+	for _, event := range events {
+		if event.Actor != nil && *event.Actor == by {
+			kinds = append(kinds, event.Kind)
+		}
+	}
+	return kinds
 }
 
 func TestAPendingJobIsCancelledAtOnce(t *testing.T) {
@@ -69,7 +80,7 @@ func TestARunningJobIsCancelled(t *testing.T) {
 			b.awaitHeld()
 			var cancelling sync.WaitGroup
 			cancelling.Go(func() {
-				if job, err := b.client.Cancel(t.Context(), submitted.ID, ""); err != nil || job.Status == transfer.Success {
+				if job, err := b.client.Cancel(t.Context(), submitted.ID, "ana"); err != nil || job.Status == transfer.Success {
 					t.Errorf("%s, %v", job.Status, err)
 				}
 			})
@@ -81,6 +92,9 @@ func TestARunningJobIsCancelled(t *testing.T) {
 			if count(events, transfer.EventCancelRequested) != 1 || count(events, transfer.EventCancelled) != 1 ||
 				count(events, transfer.EventPublished) != 0 {
 				t.Errorf("events %v", kinds(events))
+			}
+			if got := askedFor(events, "ana"); !slices.Equal(got, []transfer.EventKind{transfer.EventCancelRequested, transfer.EventCancelled}) {
+				t.Errorf("ana asked for %v", got) // the worker that carries it out asks for nothing
 			}
 			b.awaitRiver(submitted, "cancelled")
 			b.wantGone(filepath.Join(b.to, "take"))
@@ -133,7 +147,7 @@ func TestAnOperatorsRetry(t *testing.T) {
 	failed, _ := b.await(submitted.ID, transfer.Failed)
 	b.awaitRiver(submitted, "cancelled")
 	b.tree("take", 3)
-	job, err := b.client.Retry(t.Context(), failed.ID, "")
+	job, err := b.client.Retry(t.Context(), failed.ID, "rui")
 	must(t, err)
 	if job.Status != transfer.Pending || job.ErrorCode != nil || job.FinishedAt != nil || job.Attempts != 0 ||
 		!job.QueuedAt.After(failed.QueuedAt) || job.ID != failed.ID {
@@ -142,6 +156,9 @@ func TestAnOperatorsRetry(t *testing.T) {
 	_, events := b.await(job.ID, transfer.Success)
 	if count(events, transfer.EventError) != 1 || count(events, transfer.EventRetryScheduled) != 1 || count(events, transfer.EventStarted) != 2 {
 		t.Errorf("events %v", kinds(events))
+	}
+	if got := askedFor(events, "rui"); !slices.Equal(got, []transfer.EventKind{transfer.EventRetryScheduled}) {
+		t.Errorf("rui asked for %v", got)
 	}
 	b.wantTree("take", 3)
 	b.wantSwept()
