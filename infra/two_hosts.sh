@@ -265,7 +265,7 @@ await() {
 
 start_ketter() {
 	say "Starting ketter up on LAB (log: $lab/ketter.log)"
-	[ -s "$lab/keys/token" ] || (umask 077 && "$lab/bin/ketter" tokens create bed --file "$lab/keys/tokens" >"$lab/keys/token")
+	[ -s "$lab/keys/token" ] || (umask 077 && "$lab/bin/ketter" tokens create bed --file "$lab/keys/tokens" >"$lab/keys/token" 2>>"$lab/ketter.log")
 	TOKEN=$(cat "$lab/keys/token")
 	start_on lab ketter env KETTER_WORKER_LABEL=lab "KETTER_SECRET_KEY=$(cat "$lab/keys/secret")" "KETTER_API_TOKENS_FILE=$lab/keys/tokens" \
 		"$lab/bin/ketter" up "--listen=$api" "--allow-root=$lab/media" "--state-dir=$lab/state"
