@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -99,6 +100,40 @@ func TestAnAnswerThatNobodyTakesIsCutOff(t *testing.T) {
 	if err := <-wrote; !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
+}
+
+// Live events last longer than an answer may: who takes them is not cut off.
+func TestAStreamOutlivesTheTimeOfAnAnswer(t *testing.T) {
+	f := setup(t)
+	const limit = 50 * time.Millisecond
+	f.options.Streams = httpapi.Streams{Poll: 10 * time.Millisecond, BeatAfter: limit}
+	id, path := f.running()
+	listener := listen(t)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- httpapi.ServeWithin(ctx, listener, httpapi.New(f.options), limit) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	l := listenTo(t, "http://"+listener.Addr().String()+path)
+	l.expect("created")
+	l.expect("started")
+	for beats := 0; beats < 5; { // each after the limit
+		m, err := l.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.comment != "" {
+			beats++
+		}
+	}
+	f.finish(id)
+	l.expect("finished")
+	l.expect("end")
+	l.ended()
 }
 
 func TestAHeaderThatIsTooLargeIsRefused(t *testing.T) {

@@ -49,7 +49,7 @@ func trusting(c config.Config, base string) ([]client.Option, error) {
 	if c.APICA != "" {
 		believed = append(believed, c.APICA)
 	}
-	if u, err := url.Parse(base); err == nil && c.TLSCert != "" && u.Scheme == "https" && client.IsLoopback(u.Hostname()) {
+	if isOwn(c, base) {
 		name, err := certificate.Name(c.TLSCert)
 		if err != nil {
 			return nil, invalidFile("KETTER_TLS_CERT", c.TLSCert, err)
@@ -65,6 +65,12 @@ func trusting(c config.Config, base string) ([]client.Option, error) {
 	}
 	settings.RootCAs = roots
 	return []client.Option{client.WithTLS(settings)}, nil
+}
+
+// isOwn reports whether base is the API of this host that shows the certificate of the environment.
+func isOwn(c config.Config, base string) bool {
+	u, err := url.Parse(base)
+	return err == nil && c.TLSCert != "" && u.Scheme == "https" && (client.IsLoopback(u.Hostname()) || base == ownAPI(c, c.Listen))
 }
 
 // ownToken is the token that the environment brings; empty: none.
