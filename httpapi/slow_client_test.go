@@ -38,10 +38,13 @@ func served(t *testing.T, handler http.HandlerFunc, serve func(net.Listener, htt
 	return conn
 }
 
-// impatient serves with limits that are over soon.
-func impatient(t *testing.T) func(net.Listener, http.Handler) error {
+// soon is a limit that a test waits for.
+const soon = 50 * time.Millisecond
+
+// impatient serves with limits of which the test makes one short: another that is would end what is to be seen.
+func impatient(t *testing.T, header, request, answer, idle time.Duration) func(net.Listener, http.Handler) error {
 	return func(l net.Listener, h http.Handler) error {
-		return httpapi.ServeWithin(t.Context(), l, h, 50*time.Millisecond)
+		return httpapi.ServeWithin(t.Context(), l, h, header, request, answer, idle)
 	}
 }
 
@@ -63,14 +66,14 @@ func isCut(t *testing.T, conn net.Conn) {
 
 func TestAHeaderThatDoesNotEndIsCutOff(t *testing.T) {
 	t.Parallel()
-	conn := served(t, func(http.ResponseWriter, *http.Request) { t.Error("it was handled") }, impatient(t))
+	conn := served(t, func(http.ResponseWriter, *http.Request) { t.Error("it was handled") }, impatient(t, soon, never, never, never))
 	say(t, conn, "GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
 	isCut(t, conn)
 }
 
 func TestAConnectionThatSaysNothingIsCutOff(t *testing.T) {
 	t.Parallel()
-	conn := served(t, func(http.ResponseWriter, *http.Request) {}, impatient(t))
+	conn := served(t, func(http.ResponseWriter, *http.Request) {}, impatient(t, never, never, never, soon))
 	say(t, conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	isCut(t, conn)
 }
@@ -81,7 +84,7 @@ func TestABodyThatDoesNotEndIsCutOff(t *testing.T) {
 	conn := served(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, err := io.Copy(io.Discard, r.Body)
 		read <- err
-	}, impatient(t))
+	}, impatient(t, never, soon, never, never))
 	say(t, conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
 	if err := <-read; !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("%v", err)
@@ -95,7 +98,7 @@ func TestAnAnswerThatNobodyTakesIsCutOff(t *testing.T) {
 	conn := served(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, err := w.Write(make([]byte, 64<<20)) // more than any socket buffers
 		wrote <- err
-	}, impatient(t))
+	}, impatient(t, never, never, soon, never))
 	say(t, conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	if err := <-wrote; !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("%v", err)
@@ -105,13 +108,12 @@ func TestAnAnswerThatNobodyTakesIsCutOff(t *testing.T) {
 // Live events last longer than an answer may: who takes them is not cut off.
 func TestAStreamOutlivesTheTimeOfAnAnswer(t *testing.T) {
 	f := setup(t)
-	const limit = 50 * time.Millisecond
-	f.options.Streams = httpapi.Streams{Poll: 10 * time.Millisecond, BeatAfter: limit}
+	f.options.Streams = httpapi.Streams{Poll: 10 * time.Millisecond, BeatAfter: soon}
 	id, path := f.running()
 	listener := listen(t)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- httpapi.ServeWithin(ctx, listener, httpapi.New(f.options), limit) }()
+	go func() { ended <- httpapi.ServeWithin(ctx, listener, httpapi.New(f.options), never, never, soon, never) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {

@@ -36,7 +36,7 @@ make_env() {
 		for name in COMPOSE_PROJECT_NAME KETTER_UID KETTER_GID KETTER_PORT POSTGRES_PASSWORD REDIS_PASSWORD KETTER_SECRET_KEY; do
 			[ -n "$(env_value $name)" ] || die "$ENV_FILE has no $name: give it one. (Passwords that a database was made with must stay.)"
 		done
-		[ -n "$(env_value KETTER_API_TOKEN)" ] || printf 'KETTER_API_TOKEN=%s\n' "$(new_token)" >>"$ENV_FILE" # it is from before there were any
+		[ -n "$(env_value KETTER_API_TOKEN)" ] || printf '\nKETTER_API_TOKEN=%s\n' "$(new_token)" >>"$ENV_FILE" # it is from before there were any
 		return
 	fi
 	project=${COMPOSE_PROJECT_NAME:-ketter}
