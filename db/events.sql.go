@@ -14,10 +14,10 @@ import (
 
 const addEvent = `-- name: AddEvent :one
 WITH numbered AS (
-    UPDATE jobs SET event_seq = event_seq + 1 WHERE id = $4 RETURNING id, event_seq
+    UPDATE jobs SET event_seq = event_seq + 1 WHERE id = $5 RETURNING id, event_seq
 )
-INSERT INTO job_events (job_id, seq, kind, message, payload)
-SELECT id, event_seq, $1, $2, $3 FROM numbered
+INSERT INTO job_events (job_id, seq, kind, message, payload, actor)
+SELECT id, event_seq, $1, $2, $3, $4 FROM numbered
 RETURNING seq
 `
 
@@ -25,6 +25,7 @@ type AddEventParams struct {
 	Kind    transfer.EventKind
 	Message string
 	Payload json.RawMessage
+	Actor   *string
 	JobID   int64
 }
 
@@ -34,9 +35,22 @@ func (q *Queries) AddEvent(ctx context.Context, arg AddEventParams) (int64, erro
 		arg.Kind,
 		arg.Message,
 		arg.Payload,
+		arg.Actor,
 		arg.JobID,
 	)
 	var seq int64
 	err := row.Scan(&seq)
 	return seq, err
+}
+
+const cancelRequester = `-- name: CancelRequester :one
+SELECT actor FROM job_events WHERE job_id = $1 AND kind = 'cancel_requested' ORDER BY seq DESC LIMIT 1
+`
+
+// CancelRequester is who last asked for the job's cancel.
+func (q *Queries) CancelRequester(ctx context.Context, jobID int64) (*string, error) {
+	row := q.db.QueryRow(ctx, cancelRequester, jobID)
+	var actor *string
+	err := row.Scan(&actor)
+	return actor, err
 }

@@ -14,10 +14,10 @@ import (
 
 const createJob = `-- name: CreateJob :one
 INSERT INTO jobs (mode, source_path, destination_path, requested_strategy, verify, queue, priority,
-                  source_portal, source_portal_name, destination_portal, destination_portal_name)
+                  source_portal, source_portal_name, destination_portal, destination_portal_name, submitted_by)
 VALUES ($1, $2, $3, $4, $5, $6, $7,
-        $8, $9, $10, $11)
-RETURNING id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, route, run_seconds
+        $8, $9, $10, $11, $12)
+RETURNING id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, submitted_by, route, run_seconds
 `
 
 type CreateJobParams struct {
@@ -32,6 +32,7 @@ type CreateJobParams struct {
 	SourcePortalName      *string
 	DestinationPortal     *int64
 	DestinationPortalName *string
+	SubmittedBy           *string
 }
 
 func (q *Queries) CreateJob(ctx context.Context, arg CreateJobParams) (Job, error) {
@@ -47,6 +48,7 @@ func (q *Queries) CreateJob(ctx context.Context, arg CreateJobParams) (Job, erro
 		arg.SourcePortalName,
 		arg.DestinationPortal,
 		arg.DestinationPortalName,
+		arg.SubmittedBy,
 	)
 	var i Job
 	err := row.Scan(
@@ -82,6 +84,7 @@ func (q *Queries) CreateJob(ctx context.Context, arg CreateJobParams) (Job, erro
 		&i.QueuedAt,
 		&i.SourcePortalName,
 		&i.DestinationPortalName,
+		&i.SubmittedBy,
 		&i.Route,
 		&i.RunSeconds,
 	)
@@ -89,7 +92,7 @@ func (q *Queries) CreateJob(ctx context.Context, arg CreateJobParams) (Job, erro
 }
 
 const getJob = `-- name: GetJob :one
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, route, run_seconds FROM jobs WHERE id = $1
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, submitted_by, route, run_seconds FROM jobs WHERE id = $1
 `
 
 func (q *Queries) GetJob(ctx context.Context, id int64) (Job, error) {
@@ -128,6 +131,7 @@ func (q *Queries) GetJob(ctx context.Context, id int64) (Job, error) {
 		&i.QueuedAt,
 		&i.SourcePortalName,
 		&i.DestinationPortalName,
+		&i.SubmittedBy,
 		&i.Route,
 		&i.RunSeconds,
 	)
@@ -167,7 +171,7 @@ func (q *Queries) Installation(ctx context.Context) (string, error) {
 }
 
 const listJobs = `-- name: ListJobs :many
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, route, run_seconds FROM jobs
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, submitted_by, route, run_seconds FROM jobs
 WHERE id < $1 AND id >= $2
   AND created_at >= coalesce($3::timestamptz, '-infinity') AND created_at < coalesce($4::timestamptz, 'infinity')
 ORDER BY id DESC
@@ -232,6 +236,7 @@ func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]Job, erro
 			&i.QueuedAt,
 			&i.SourcePortalName,
 			&i.DestinationPortalName,
+			&i.SubmittedBy,
 			&i.Route,
 			&i.RunSeconds,
 		); err != nil {
@@ -246,7 +251,7 @@ func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]Job, erro
 }
 
 const listJobsOf = `-- name: ListJobsOf :many
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, route, run_seconds FROM jobs WHERE id = ANY(ARRAY(
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, submitted_by, route, run_seconds FROM jobs WHERE id = ANY(ARRAY(
     SELECT newest.id
     FROM unnest($1::text[]) AS a(status), unnest($2::text[]) AS b(mode), unnest($3::text[]) AS c(strategy),
         LATERAL (
@@ -329,6 +334,7 @@ func (q *Queries) ListJobsOf(ctx context.Context, arg ListJobsOfParams) ([]Job, 
 			&i.QueuedAt,
 			&i.SourcePortalName,
 			&i.DestinationPortalName,
+			&i.SubmittedBy,
 			&i.Route,
 			&i.RunSeconds,
 		); err != nil {
@@ -343,7 +349,7 @@ func (q *Queries) ListJobsOf(ctx context.Context, arg ListJobsOfParams) ([]Job, 
 }
 
 const listJobsOfCode = `-- name: ListJobsOfCode :many
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, route, run_seconds FROM jobs WHERE id = ANY(ARRAY(
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, submitted_by, route, run_seconds FROM jobs WHERE id = ANY(ARRAY(
     SELECT newest.id
     FROM unnest($1::bigint[]) AS a(route), unnest($2::text[]) AS b(strategy),
         LATERAL (
@@ -424,6 +430,7 @@ func (q *Queries) ListJobsOfCode(ctx context.Context, arg ListJobsOfCodeParams) 
 			&i.QueuedAt,
 			&i.SourcePortalName,
 			&i.DestinationPortalName,
+			&i.SubmittedBy,
 			&i.Route,
 			&i.RunSeconds,
 		); err != nil {
@@ -438,7 +445,7 @@ func (q *Queries) ListJobsOfCode(ctx context.Context, arg ListJobsOfCodeParams) 
 }
 
 const listJobsOfRoutes = `-- name: ListJobsOfRoutes :many
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, route, run_seconds FROM jobs WHERE id = ANY(ARRAY(
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, submitted_by, route, run_seconds FROM jobs WHERE id = ANY(ARRAY(
     SELECT newest.id
     FROM unnest($1::bigint[]) AS a(route), unnest($2::text[]) AS b(status), unnest($3::text[]) AS c(strategy),
         LATERAL (
@@ -519,6 +526,7 @@ func (q *Queries) ListJobsOfRoutes(ctx context.Context, arg ListJobsOfRoutesPara
 			&i.QueuedAt,
 			&i.SourcePortalName,
 			&i.DestinationPortalName,
+			&i.SubmittedBy,
 			&i.Route,
 			&i.RunSeconds,
 		); err != nil {

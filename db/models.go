@@ -45,6 +45,7 @@ type Job struct {
 	QueuedAt              time.Time
 	SourcePortalName      *string
 	DestinationPortalName *string
+	SubmittedBy           *string
 	Route                 int64
 	RunSeconds            *float64
 }
@@ -56,6 +57,7 @@ type JobEvent struct {
 	Message   string
 	Payload   json.RawMessage
 	CreatedAt time.Time
+	Actor     *string
 }
 
 type Portal struct {

@@ -20,6 +20,7 @@ type Target struct {
 	DBURL       string // empty: not known
 	RedisURL    string // empty: not known
 	API         string // as http://127.0.0.1:8000
+	Asking      []client.Option
 	Roots       []string
 	FoundIn     string   // where these were found, for who wonders
 	Queues      []string // where the smoke test's jobs may wait when no worker is known
@@ -62,7 +63,7 @@ func NewProbe(ctx context.Context, target Target) *Probe {
 	} else {
 		p.redis, p.redisErr = broker.Open(target.RedisURL, zerolog.Nop())
 	}
-	p.api, p.apiErr = client.New(target.API)
+	p.api, p.apiErr = client.New(target.API, target.Asking...)
 	p.smoke = newSmoke(p)
 	return p
 }

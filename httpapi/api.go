@@ -21,10 +21,10 @@ type Submitter interface {
 }
 
 // Operator changes what becomes of a job. What the job's state doesn't allow is failure.JobState; a job that doesn't exist
-// is db.ErrNotFound.
+// is db.ErrNotFound. by is the name of who asks for it; empty: somebody.
 type Operator interface {
-	Cancel(ctx context.Context, id int64) (db.Job, error)
-	Retry(ctx context.Context, id int64) (db.Job, error)
+	Cancel(ctx context.Context, id int64, by string) (db.Job, error)
+	Retry(ctx context.Context, id int64, by string) (db.Job, error)
 }
 
 // Jobs reads jobs. A job that doesn't exist is db.ErrNotFound.
@@ -38,6 +38,7 @@ type Jobs interface {
 
 // Options is what the API works with.
 type Options struct {
+	Access       Access
 	Submitter    Submitter
 	Operator     Operator
 	Jobs         Jobs
@@ -67,6 +68,7 @@ type api struct {
 
 	planning chan struct{} // holds one for each plan being made
 	blind    atomic.Bool   // the last look failed
+	wrong    attempts
 }
 
 // New makes the handler of everything Ketter serves.
@@ -88,7 +90,7 @@ func New(options Options) http.Handler {
 	engine.ContextWithFallback = true // a gin.Context that is passed as a context ends with its request
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false // curl doesn't follow a redirect, and so would show nothing
-	engine.Use(a.identify, a.log, protect, a.catchPanic, a.checkContract)
+	engine.Use(a.identify, a.log, protect, a.catchPanic, a.guard, a.checkContract)
 	engine.NoRoute(a.handle(noRoute))
 	engine.NoMethod(a.handle(noMethod))
 	a.routes(engine)

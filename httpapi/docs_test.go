@@ -39,6 +39,26 @@ func TestDocumentedCodesAreThoseOfTheTable(t *testing.T) {
 	}
 }
 
+func TestDocumentedTimesOfAClientAreTheServers(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := standardLimits()
+	for _, row := range []string{
+		fmt.Sprintf("| Time to send a request | %.0f s, its header %.0f s |", l.request.Seconds(), l.header.Seconds()),
+		fmt.Sprintf("| Time to receive an answer | %.0f min |", l.answer.Minutes()),
+		fmt.Sprintf("| Idle connection | %.0f min |", l.idle.Minutes()),
+		fmt.Sprintf("| Header | %d KiB |", maxHeader>>10),
+		fmt.Sprintf("| Wrong tokens from an address | %d in a minute, then `too_many_attempts` |", mostWrong),
+	} {
+		if !strings.Contains(string(doc), row) {
+			t.Errorf("docs/api.md lacks the row\n%s", row)
+		}
+	}
+}
+
 func TestDocumentedRetriesAreThoseOfTheTable(t *testing.T) {
 	t.Parallel()
 	doc, err := os.ReadFile("../docs/api.md")

@@ -36,7 +36,7 @@ func viewJob(job db.Job, now time.Time) Job {
 		DurationSeconds: durationSeconds(job, now), QueuedSeconds: queuedSeconds(job, now),
 		CreatedAt: job.CreatedAt.UTC(), StartedAt: utc(job.StartedAt),
 		FinishedAt: utc(job.FinishedAt), UpdatedAt: job.UpdatedAt.UTC(),
-		Error: viewError(job),
+		SubmittedBy: job.SubmittedBy, Error: viewError(job),
 	}
 }
 
@@ -76,7 +76,7 @@ func viewDetail(found db.Followed, now time.Time) jobDetail {
 }
 
 func viewEvent(e db.JobEvent) Event {
-	return Event{Seq: e.Seq, Kind: e.Kind, Message: e.Message, Payload: e.Payload, CreatedAt: e.CreatedAt.UTC()}
+	return Event{Seq: e.Seq, Kind: e.Kind, Message: e.Message, Payload: e.Payload, Actor: e.Actor, CreatedAt: e.CreatedAt.UTC()}
 }
 
 func viewError(job db.Job) *JobError {

@@ -27,7 +27,8 @@ func (a *api) CreateJob(ctx context.Context, r CreateJobRequestObject) (CreateJo
 		err = planned.Body.FromPlan(plan)
 		return planned, err
 	}
-	submission.IdempotencyKey, submission.RequestID = orZero(r.Params.IdempotencyKey), requestID(request(ctx))
+	submission.IdempotencyKey = orZero(r.Params.IdempotencyKey)
+	submission.RequestID, submission.SubmittedBy = requestID(request(ctx)), askedBy(ctx)
 	job, created, err := a.Submitter.Submit(ctx, submission)
 	if err != nil {
 		return nil, err
@@ -64,13 +65,13 @@ func (a *api) submission(ctx context.Context, asked JobRequest) (s transfer.Subm
 
 // CancelJob answers with the job as the request leaves it.
 func (a *api) CancelJob(ctx context.Context, r CancelJobRequestObject) (CancelJobResponseObject, error) {
-	job, err := a.Operator.Cancel(ctx, r.ID)
+	job, err := a.Operator.Cancel(ctx, r.ID, askedBy(ctx))
 	return CancelJob200JSONResponse(viewJob(job, a.Now())), unknownJob(r.ID, err)
 }
 
 // RetryJob answers with the job as the request leaves it.
 func (a *api) RetryJob(ctx context.Context, r RetryJobRequestObject) (RetryJobResponseObject, error) {
-	job, err := a.Operator.Retry(ctx, r.ID)
+	job, err := a.Operator.Retry(ctx, r.ID, askedBy(ctx))
 	return RetryJob200JSONResponse(viewJob(job, a.Now())), unknownJob(r.ID, err)
 }
 

@@ -46,8 +46,12 @@ func (a *api) log(c *gin.Context) {
 	defer func() {
 		took := a.Now().Sub(began)
 		a.measure(c, took)
-		aboutJob(a.Logger.WithLevel(logLevel(c.Request.Method, c.Writer.Status())), c).
-			Str("request_id", requestID(c)).
+		line := aboutJob(a.Logger.WithLevel(logLevel(c.Request.Method, c.Writer.Status())), c)
+		if name := askedBy(c.Request.Context()); name != "" {
+			line = line.Str("token", name)
+		}
+		line.Str("request_id", requestID(c)).
+			Str("remote", host(c.Request.RemoteAddr)).
 			Str("method", c.Request.Method).
 			Str("path", c.Request.URL.Path).
 			Int("status", c.Writer.Status()).
@@ -57,9 +61,10 @@ func (a *api) log(c *gin.Context) {
 	c.Next()
 }
 
-// logLevel keeps an info log to what changed something or went wrong: pages and probes poll.
+// logLevel keeps an info log to what changed something or went wrong: pages and probes poll, and a wrong token that is sent
+// without end was told of.
 func logLevel(method string, status int) zerolog.Level {
-	if status < http.StatusBadRequest && (method == http.MethodGet || method == http.MethodHead) {
+	if status == http.StatusTooManyRequests || status < http.StatusBadRequest && (method == http.MethodGet || method == http.MethodHead) {
 		return zerolog.DebugLevel
 	}
 	return zerolog.InfoLevel
@@ -69,6 +74,10 @@ func logLevel(method string, status int) zerolog.Level {
 // asked for it is that no other page frames it.
 func protect(c *gin.Context) {
 	c.Header("X-Content-Type-Options", "nosniff")
+	c.Header("X-Frame-Options", "DENY")
+	c.Header("Referrer-Policy", "same-origin") // no-referrer would hide the origin of our own pages from us
+	c.Header("Cross-Origin-Opener-Policy", "same-origin")
+	c.Header("Cross-Origin-Resource-Policy", "same-origin")
 	if path := c.Request.URL.Path; path == riverUIPrefix || strings.HasPrefix(path, riverUIPrefix+"/") {
 		c.Header("Content-Security-Policy", "frame-ancestors 'none'")
 	} else {

@@ -22,12 +22,16 @@ const (
 	codeDatabaseUnavailable  failure.Code = "database_unavailable"
 	codeNoMoreStreams        failure.Code = "no_more_streams"
 	codeTooManyPlans         failure.Code = "too_many_plans"
+	codeUnauthorized         failure.Code = "unauthorized"
+	codeForbiddenOrigin      failure.Code = "forbidden_origin"
+	codeTooManyAttempts      failure.Code = "too_many_attempts"
 )
 
 // ownCodes returns the codes that failure's table doesn't know.
 func ownCodes() []failure.Code {
 	return []failure.Code{
-		codeNotFound, codeMethodNotAllowed, codeBodyTooLarge, codeUnsupportedMediaType, codeDatabaseUnavailable, codeNoMoreStreams, codeTooManyPlans,
+		codeNotFound, codeMethodNotAllowed, codeBodyTooLarge, codeUnsupportedMediaType, codeDatabaseUnavailable, codeNoMoreStreams,
+		codeTooManyPlans, codeUnauthorized, codeForbiddenOrigin, codeTooManyAttempts,
 	}
 }
 
@@ -53,6 +57,16 @@ func meaning(code failure.Code) (status int, title, hint string) {
 	case codeTooManyPlans:
 		return http.StatusServiceUnavailable, "Too many plans are being made already",
 			"Ask again in a few seconds, or submit the job without dry_run: what would fail is found before the first byte."
+	case codeUnauthorized:
+		return http.StatusUnauthorized, "A token is needed",
+			"Give it to Ketter's commands in a file that KETTER_API_TOKEN_FILE names, to others as `Authorization: Bearer`, " +
+				"to a browser as the password. `ketter tokens create NAME` makes one."
+	case codeForbiddenOrigin:
+		return http.StatusForbidden, "The request comes from another site",
+			"Use Ketter's own pages, by the name or address that they are asked for. A proxy has to pass the header Host on."
+	case codeTooManyAttempts:
+		return http.StatusTooManyRequests, "Too many wrong tokens",
+			"Find who sends a wrong token, and give him a right one: that is let in at any time."
 	case failure.Internal:
 		return code.HTTPStatus(), code.Title(), "The API's log holds the whole error under this request_id."
 	}

@@ -18,14 +18,29 @@ const shutdownDeadline = workDeadline + 2*time.Second
 // Serve answers requests on listener until ctx ends, then lets those in flight finish and returns nil. It closes the
 // listener. Those that outlast a deadline are cut off.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler, logger zerolog.Logger) error {
+	return serve(ctx, listener, handler, logger, standardLimits())
+}
+
+// limits are what a client may take: to send a header (and to agree on TLS before it), to send a request of at most 1 MiB, to
+// receive an answer, of which live events have a limit of their own, and to say nothing between two requests.
+type limits struct{ header, request, answer, idle time.Duration }
+
+func standardLimits() limits {
+	return limits{header: 10 * time.Second, request: 30 * time.Second, answer: 2 * time.Minute, idle: 2 * time.Minute}
+}
+
+// maxHeader is what a header may have of bytes; net/http lets 4 KiB more pass.
+const maxHeader = 64 << 10
+
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, logger zerolog.Logger, within limits) error {
 	server := &http.Server{
 		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second, // of a body of 1 MiB
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
+		ReadHeaderTimeout: within.header,
+		ReadTimeout:       within.request,
+		WriteTimeout:      within.answer,
+		IdleTimeout:       within.idle,
+		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          log.New(logger, "", 0),
-		// No WriteTimeout: it would cut live events off. Other answers are small, and wait for workDeadline at most.
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()

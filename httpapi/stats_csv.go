@@ -50,6 +50,7 @@ var jobColumns = []column[jobAt]{
 	{"started_at", func(j jobAt) string { return moment(j.StartedAt) }},
 	{"finished_at", func(j jobAt) string { return moment(j.FinishedAt) }},
 	{"updated_at", func(j jobAt) string { return moment(&j.UpdatedAt) }},
+	{"submitted_by", func(j jobAt) string { return text(j.SubmittedBy) }},
 	{"error_code", func(j jobAt) string { return text(j.ErrorCode) }},
 	{"error_message", func(j jobAt) string { return text(j.ErrorMessage) }},
 	{"error_path", func(j jobAt) string { return text(j.ErrorPath) }},

@@ -2,12 +2,16 @@ package infra_test
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/ketter/ketter/infra/tokens"
 )
 
 // service is the part of docker-compose.yml that the rules below are about.
@@ -120,7 +124,7 @@ func TestNoSecretIsWrittenDownOrInACommandLine(t *testing.T) {
 	c, text := readComposition(t)
 	for name, s := range c.Services {
 		for variable, value := range s.Environment {
-			if secret := regexp.MustCompile(`PASSWORD|AUTH|SECRET|_URL$`); secret.MatchString(variable) && !strings.Contains(value, ":?}") {
+			if secret := regexp.MustCompile(`PASSWORD|AUTH|SECRET|TOKEN$|_URL$`); secret.MatchString(variable) && !strings.Contains(value, ":?}") {
 				t.Errorf("%s: %s is written down: %s", name, variable, value)
 			}
 		}
@@ -128,7 +132,7 @@ func TestNoSecretIsWrittenDownOrInACommandLine(t *testing.T) {
 			t.Errorf("%s: its command line is given a value: %s (%v)", name, command, err)
 		}
 	}
-	for _, reference := range regexp.MustCompile(`\$\{\w*(PASSWORD|SECRET)\w*[^}]*\}`).FindAllString(text, -1) {
+	for _, reference := range regexp.MustCompile(`\$\{\w*(PASSWORD|SECRET|TOKEN)\w*[^}]*\}`).FindAllString(text, -1) {
 		if !strings.Contains(reference, ":?") {
 			t.Errorf("%s: without it compose goes on", reference)
 		}
@@ -154,9 +158,37 @@ func TestTheComposeFileNamesOnlyVariablesThatExist(t *testing.T) {
 	}
 }
 
+// What the script writes without Ketter is what Ketter reads.
+func TestTheTokenOfTheDotEnvOpensTheAPI(t *testing.T) {
+	t.Parallel()
+	for name, old := range map[string]string{"a new one": "", "one from before there were tokens": "COMPOSE_PROJECT_NAME=k\nKETTER_UID=1\nKETTER_GID=1\nKETTER_PORT=1\n" +
+		"POSTGRES_PASSWORD=x\nREDIS_PASSWORD=x\nKETTER_SECRET_KEY=x\n"} {
+		dir := t.TempDir()
+		env := filepath.Join(dir, ".env")
+		if old != "" {
+			if err := os.WriteFile(env, []byte(old), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		script := `set -euo pipefail; . ./lib.sh; . ./lib_compose.sh; docker() { return 1; }; is_root() { return 1; }
+			ENV_FILE=$1/.env ACCESS=$1/access; make_env; make_tokens; make_tokens; env_value KETTER_API_TOKEN >"$1/token"`
+		if said, err := exec.CommandContext(t.Context(), "bash", "-c", script, "bash", dir).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", name, err, said)
+		}
+		verifier, err := tokens.NewVerifier(filepath.Join(dir, "access", "tokens"), func(error) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if who, known := verifier.Name(strings.TrimSpace(readText(t, filepath.Join(dir, "token")))); who != "compose" || !known || verifier.Count() != 1 {
+			t.Errorf("%s: %q, %v of %d", name, who, known, verifier.Count())
+		}
+	}
+}
+
 func TestTheDotEnvIsNeitherCommittedNorSentToTheBuild(t *testing.T) {
 	t.Parallel()
-	for _, ignored := range []struct{ name, line string }{{"../.gitignore", "/infra/.env"}, {"../.dockerignore", "infra/.env"}} {
+	for _, ignored := range []struct{ name, line string }{{"../.gitignore", "/infra/.env"}, {"../.dockerignore", "infra/.env"},
+		{"../.gitignore", "/infra/access/"}, {"../.dockerignore", "infra/access"}} {
 		if !slices.Contains(strings.Split(readText(t, ignored.name), "\n"), ignored.line) {
 			t.Errorf("%s has no line %s", ignored.name, ignored.line)
 		}

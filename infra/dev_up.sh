@@ -5,7 +5,7 @@
 #
 #   infra/dev_up.sh              one process, with a private PostgreSQL and Redis
 #   infra/dev_up.sh --compose    containers: API, worker, PostgreSQL and Redis (docs/compose.md). It needs a Docker engine and its
-#                                compose; passwords are random, in infra/.env. Run again, it brings them to this checkout.
+#                                compose; passwords and a token of the API are random, in infra/.env. Run again, it brings them to this checkout.
 #
 #   KETTER_LISTEN     where the API listens (127.0.0.1:8000); of containers its port alone counts, when infra/.env is made
 #   KETTER_STATE_DIR  where the private database lives (.ketter of this checkout)
@@ -26,6 +26,7 @@ data=$ROOT/dev_data
 seen=$data # dev_data, as jobs see it
 log=$state/ketter.log
 pidfile=$state/ketter.pid
+TOKEN=${KETTER_API_TOKEN:-} # where KETTER_API_TOKENS_FILE asks for one
 stop=infra/dev_down.sh
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
@@ -64,6 +65,8 @@ up_in_containers() {
 	seen=/data log='docker compose logs, in infra' stop='infra/dev_down.sh --compose'
 	require_docker
 	make_env
+	make_tokens
+	TOKEN=$(env_value KETTER_API_TOKEN)
 	ADDRESS=127.0.0.1:$(env_value KETTER_PORT)
 	[ -n "$(containers_of api)" ] || ! somebody_listens ||
 		die "Something else listens on $ADDRESS already: stop it, or choose another KETTER_PORT in $ENV_FILE."
@@ -168,13 +171,24 @@ job_json() { # SOURCE DESTINATION
 }
 
 print_urls() {
+	local token='' place=''
+	if [ -n "$TOKEN" ]; then
+		# shellcheck disable=SC2016 # to be expanded by whoever types it
+		token='-H "Authorization: Bearer $KETTER_API_TOKEN" '
+		if [ "$seen" = /data ]; then
+			# shellcheck disable=SC2016
+			token='-H "Authorization: Bearer $(sed -n s/^KETTER_API_TOKEN=//p infra/.env)" ' place=' of infra/.env'
+		fi
+		say "
+The API asks for a token, KETTER_API_TOKEN$place; in a browser it is the password, with any user name."
+	fi
 	say "
 API         http://$ADDRESS/jobs
 River UI    http://$ADDRESS/riverui/
 Log         $log
 
 Another job:
-  curl -sS http://$ADDRESS/jobs -H 'Content-Type: application/json' \\
+  curl -sS ${token}http://$ADDRESS/jobs -H 'Content-Type: application/json' \\
     -d '$(job_json "$seen/source/Session 01" "$seen/delivered/again-$(date +%H%M%S)")'
 
 To stop it: $stop"

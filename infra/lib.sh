@@ -241,14 +241,15 @@ stop_postgres() {
 # ---- HTTP, without curl
 
 # http METHOD PATH [JSON] asks ADDRESS (host:port), prints the body and leaves the status in HTTP_STATUS: call it with its
-# output sent to a file, as a subshell would lose the status. It fails when nothing answers. HTTP/1.0, so that no answer is chunked.
+# output sent to a file, as a subshell would lose the status. With a TOKEN it brings that. It fails when nothing answers. HTTP/1.0, so that no answer is chunked.
 http() {
-	local body=${3:-} line
+	local body=${3:-} line token=''
+	[ -z "${TOKEN:-}" ] || token="Authorization: Bearer $TOKEN"$'\r\n'
 	HTTP_STATUS=000
 	(exec 3<>"/dev/tcp/${ADDRESS%:*}/${ADDRESS##*:}") 2>/dev/null || return 1
 	exec 3<>"/dev/tcp/${ADDRESS%:*}/${ADDRESS##*:}" || return 1
-	printf '%s %s HTTP/1.0\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %s\r\nConnection: close\r\n\r\n%s' \
-		"$1" "$2" "$ADDRESS" "$(printf %s "$body" | wc -c | tr -d ' ')" "$body" >&3 || return 1
+	printf '%s %s HTTP/1.0\r\nHost: %s\r\n%sContent-Type: application/json\r\nContent-Length: %s\r\nConnection: close\r\n\r\n%s' \
+		"$1" "$2" "$ADDRESS" "$token" "$(printf %s "$body" | wc -c | tr -d ' ')" "$body" >&3 || return 1
 	IFS=' ' read -r -t 30 _ HTTP_STATUS _ <&3 || HTTP_STATUS=000
 	while IFS= read -r -t 30 line <&3 && [ "$line" != $'\r' ]; do :; done
 	while IFS= read -r -t 30 line <&3; do printf '%s\n' "$line"; done

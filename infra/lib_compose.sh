@@ -2,6 +2,7 @@
 # Ketter in containers, as infra/docker-compose.yml tells it: what dev_up.sh and dev_down.sh share. Sourced after lib.sh, never run.
 
 ENV_FILE=$ROOT/infra/.env
+ACCESS=$ROOT/infra/access # who may use the API
 COMPOSE=''
 
 # require_docker finds compose (the plugin of today, or docker-compose 1.29) and an engine that answers.
@@ -35,6 +36,7 @@ make_env() {
 		for name in COMPOSE_PROJECT_NAME KETTER_UID KETTER_GID KETTER_PORT POSTGRES_PASSWORD REDIS_PASSWORD KETTER_SECRET_KEY; do
 			[ -n "$(env_value $name)" ] || die "$ENV_FILE has no $name: give it one. (Passwords that a database was made with must stay.)"
 		done
+		[ -n "$(env_value KETTER_API_TOKEN)" ] || printf '\nKETTER_API_TOKEN=%s\n' "$(new_token)" >>"$ENV_FILE" # it is from before there were any
 		return
 	fi
 	project=${COMPOSE_PROJECT_NAME:-ketter}
@@ -59,8 +61,22 @@ write_env() { # PROJECT
 		POSTGRES_PASSWORD=$(random_hex 16)
 		REDIS_PASSWORD=$(random_hex 16)
 		KETTER_SECRET_KEY=$(random_hex 32)
+		KETTER_API_TOKEN=$(new_token)
 	END
 }
+
+# make_tokens lets who has .env's token use the API. Others are added, and this one revoked, by the service tokens.
+make_tokens() {
+	local file=$ACCESS/tokens
+	[ ! -e "$file" ] || return 0
+	mkdir -p "$ACCESS"
+	(umask 077 && printf 'compose sha256:%s %s\n' "$(env_value KETTER_API_TOKEN | tr -d '\n' | sha256)" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$file")
+	! is_root || chown "$(env_value KETTER_UID):$(env_value KETTER_GID)" "$ACCESS" "$file"
+}
+
+new_token() { printf 'ketter_%s' "$(random_hex 24)"; } # as infra/tokens makes them
+
+sha256() { if have sha256sum; then sha256sum; else shasum -a 256; fi | cut -d' ' -f1; }
 
 random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
 

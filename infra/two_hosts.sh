@@ -265,7 +265,9 @@ await() {
 
 start_ketter() {
 	say "Starting ketter up on LAB (log: $lab/ketter.log)"
-	start_on lab ketter env KETTER_WORKER_LABEL=lab "KETTER_SECRET_KEY=$(cat "$lab/keys/secret")" \
+	[ -s "$lab/keys/token" ] || (umask 077 && "$lab/bin/ketter" tokens create bed --file "$lab/keys/tokens" >"$lab/keys/token" 2>>"$lab/ketter.log")
+	TOKEN=$(cat "$lab/keys/token")
+	start_on lab ketter env KETTER_WORKER_LABEL=lab "KETTER_SECRET_KEY=$(cat "$lab/keys/secret")" "KETTER_API_TOKENS_FILE=$lab/keys/tokens" \
 		"$lab/bin/ketter" up "--listen=$api" "--allow-root=$lab/media" "--state-dir=$lab/state"
 	await 120 "Ketter is not ready: see $lab/ketter.log" ketter_is_ready
 }
@@ -305,21 +307,22 @@ add_portal() { # NAME FIELDS
 }
 
 print_next() {
-	local host=$ROOT/infra/two_hosts.sh apart="; neither host sees the other's"
+	local curl host=$ROOT/infra/two_hosts.sh apart="; neither host sees the other's"
 	[ -z "$loopback" ] || apart=''
+	curl="curl -sS -H \"Authorization: Bearer \$(cat $lab/keys/token)\""
 	say "
 API         http://$api/jobs
-River UI    http://$api/riverui/
+River UI    http://$api/riverui/, with the token of $lab/keys/token as the password
 LAB         $lab/media
 SRVTRF      $root/media$apart
 Portals     LAB, SRVTRF (agent), SRVTRF-FILES (SFTP alone), SRVTRF-SHELL (an ordinary account)
 
 A copy of 2000 takes, then a move of a large file, and a copy back:
-  curl -sS http://$api/jobs -H 'Content-Type: application/json' -d '$(next_job LAB '/Session 01' SRVTRF /delivered copy)'
-  curl -sS http://$api/jobs -H 'Content-Type: application/json' -d '$(next_job LAB '/Reel 01' SRVTRF-FILES /archive move)'
-  curl -sS http://$api/jobs -H 'Content-Type: application/json' -d '$(next_job SRVTRF '/delivered/Session 01' LAB /returned copy)'
+  $curl http://$api/jobs -H 'Content-Type: application/json' -d '$(next_job LAB '/Session 01' SRVTRF /delivered copy)'
+  $curl http://$api/jobs -H 'Content-Type: application/json' -d '$(next_job LAB '/Reel 01' SRVTRF-FILES /archive move)'
+  $curl http://$api/jobs -H 'Content-Type: application/json' -d '$(next_job SRVTRF '/delivered/Session 01' LAB /returned copy)'
 What came of it, and a look from either host:
-  curl -sS http://$api/jobs/1/detail
+  $curl http://$api/jobs/1/detail
   $host srvtrf find $root/media -maxdepth 2
   $host lab ssh -F $lab/keys/ssh_config srvtrf-shell ls -l $root/media
 

@@ -3,6 +3,7 @@ package riverjobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -19,6 +20,7 @@ type jobTx struct {
 	tx  pgx.Tx
 	q   *db.Queries
 	job db.Job // as it was when it was locked
+	by  string // who asked for it; empty: Ketter by itself, or somebody
 
 	// Of an operator's transaction, the job's portals, or why they can't be had.
 	sides sides
@@ -41,14 +43,37 @@ func (t *jobTx) event(ctx context.Context, event transfer.Event) error {
 			return fmt.Errorf("event %s: %w", event.Kind, err)
 		}
 	}
+	actor, err := t.actor(ctx, event.Kind)
+	if err != nil {
+		return fmt.Errorf("recording %s: %w", event.Kind, err)
+	}
 	seq, err := t.q.AddEvent(ctx, db.AddEventParams{
-		JobID: t.job.ID, Kind: event.Kind, Message: printable(event.Message), Payload: payload,
+		JobID: t.job.ID, Kind: event.Kind, Message: printable(event.Message), Payload: payload, Actor: actor,
 	})
 	if err != nil {
 		return fmt.Errorf("recording %s: %w", event.Kind, err)
 	}
 	t.recorded = append(t.recorded, recorded{seq, event.Kind})
 	return nil
+}
+
+// actor is who asked for what is recorded. A cancel that a worker carries out is that of who had requested it.
+func (t *jobTx) actor(ctx context.Context, kind transfer.EventKind) (*string, error) {
+	if t.by != "" || kind != transfer.EventCancelled {
+		return orNull(t.by), nil
+	}
+	requester, err := t.q.CancelRequester(ctx, t.job.ID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	return requester, err
+}
+
+func orNull(name string) *string {
+	if name == "" {
+		return nil
+	}
+	return &name
 }
 
 // tell tells listeners of what a transaction has recorded, after its commit.

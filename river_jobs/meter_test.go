@@ -72,7 +72,7 @@ func TestACancelledAndAnInterruptedRunAreNoFailures(t *testing.T) {
 	stop := b.start("w1")
 	cancelled := b.submit(b.spec("take", transfer.Copy, transfer.Direct))
 	b.awaitHeld()
-	_, err := b.client.Cancel(t.Context(), cancelled.ID)
+	_, err := b.client.Cancel(t.Context(), cancelled.ID, "")
 	must(t, err)
 	b.await(cancelled.ID, transfer.Cancelled)
 	b.reaches(figure, 1, `ketter_runs_ended_total{method="none",result="cancelled",strategy="DIRECT"}`)

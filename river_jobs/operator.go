@@ -15,9 +15,9 @@ import (
 
 // Cancel ends a job that has not ended: at once if it waits, within moments if it runs. Cancelling a job that is cancelled,
 // or about to be, is no error. One that has ended otherwise, or is past the point of no return, is failure.JobState; one
-// that doesn't exist is db.ErrNotFound.
-func (c *Client) Cancel(ctx context.Context, id int64) (db.Job, error) {
-	return c.operate(ctx, id, func(t *jobTx) error {
+// that doesn't exist is db.ErrNotFound. by is the name of who asks for it, which its events tell; empty: somebody.
+func (c *Client) Cancel(ctx context.Context, id int64, by string) (db.Job, error) {
+	return c.operate(ctx, id, by, func(t *jobTx) error {
 		switch job := t.job; {
 		case job.Status == transfer.Cancelled, !job.Status.Final() && job.CancelRequestedAt != nil:
 			return nil
@@ -44,9 +44,9 @@ func tooLate(id int64) error {
 }
 
 // Retry queues a job that failed or was cancelled again, under the same id and with its history. One in another state is
-// failure.JobState, one whose portal was deleted failure.PortalNotFound; one that doesn't exist is db.ErrNotFound.
-func (c *Client) Retry(ctx context.Context, id int64) (db.Job, error) {
-	return c.operate(ctx, id, func(t *jobTx) error {
+// failure.JobState, one whose portal was deleted failure.PortalNotFound; one that doesn't exist is db.ErrNotFound. by is as for Cancel.
+func (c *Client) Retry(ctx context.Context, id int64, by string) (db.Job, error) {
+	return c.operate(ctx, id, by, func(t *jobTx) error {
 		switch t.job.Status {
 		case transfer.Failed, transfer.Cancelled:
 		case transfer.Success:
@@ -76,10 +76,10 @@ func (c *Client) Retry(ctx context.Context, id int64) (db.Job, error) {
 }
 
 // operate changes a job under its lock and returns it as it is then.
-func (c *Client) operate(ctx context.Context, id int64, change func(t *jobTx) error) (job db.Job, err error) {
+func (c *Client) operate(ctx context.Context, id int64, by string, change func(t *jobTx) error) (job db.Job, err error) {
 	var t *jobTx
 	err = c.store.InTx(ctx, func(tx pgx.Tx, q *db.Queries) error {
-		t = &jobTx{tx: tx, q: q}
+		t = &jobTx{tx: tx, q: q, by: by}
 		if err := t.lock(ctx, id); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,9 +29,19 @@ func (b *bench) refuses(what string, code failure.Code, operate func() (db.Job, 
 
 func (b *bench) cancel(id int64) db.Job {
 	b.Helper()
-	job, err := b.client.Cancel(b.Context(), id)
+	job, err := b.client.Cancel(b.Context(), id, "")
 	must(b.T, err)
 	return job
+}
+
+// askedFor are the kinds of the events that somebody asked for.
+func askedFor(events []db.JobEvent, by string) (kinds []transfer.EventKind) {
+	for _, event := range events {
+		if event.Actor != nil && *event.Actor == by {
+			kinds = append(kinds, event.Kind)
+		}
+	}
+	return kinds
 }
 
 func TestAPendingJobIsCancelledAtOnce(t *testing.T) {
@@ -51,8 +62,8 @@ func TestAPendingJobIsCancelledAtOnce(t *testing.T) {
 	next := b.submit(b.spec("none", transfer.Copy, transfer.Auto))
 	b.await(next.ID, transfer.Failed)
 	b.wantGone(filepath.Join(b.to, "take"))
-	b.refuses("a failed job", failure.JobState, func() (db.Job, error) { return b.client.Cancel(t.Context(), next.ID) })
-	if _, err := b.client.Cancel(t.Context(), next.ID+1000); !errors.Is(err, db.ErrNotFound) {
+	b.refuses("a failed job", failure.JobState, func() (db.Job, error) { return b.client.Cancel(t.Context(), next.ID, "") })
+	if _, err := b.client.Cancel(t.Context(), next.ID+1000, ""); !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("a job that isn't: %v", err)
 	}
 }
@@ -69,7 +80,7 @@ func TestARunningJobIsCancelled(t *testing.T) {
 			b.awaitHeld()
 			var cancelling sync.WaitGroup
 			cancelling.Go(func() {
-				if job, err := b.client.Cancel(t.Context(), submitted.ID); err != nil || job.Status == transfer.Success {
+				if job, err := b.client.Cancel(t.Context(), submitted.ID, "ana"); err != nil || job.Status == transfer.Success {
 					t.Errorf("%s, %v", job.Status, err)
 				}
 			})
@@ -81,6 +92,9 @@ func TestARunningJobIsCancelled(t *testing.T) {
 			if count(events, transfer.EventCancelRequested) != 1 || count(events, transfer.EventCancelled) != 1 ||
 				count(events, transfer.EventPublished) != 0 {
 				t.Errorf("events %v", kinds(events))
+			}
+			if got := askedFor(events, "ana"); !slices.Equal(got, []transfer.EventKind{transfer.EventCancelRequested, transfer.EventCancelled}) {
+				t.Errorf("ana asked for %v", got) // the worker that carries it out asks for nothing
 			}
 			b.awaitRiver(submitted, "cancelled")
 			b.wantGone(filepath.Join(b.to, "take"))
@@ -98,14 +112,14 @@ func TestACancelThatComesTooLate(t *testing.T) {
 	b.start("w1")
 	submitted := b.submit(b.spec("take", transfer.Move, transfer.Direct))
 	b.awaitEvent(submitted.ID, transfer.EventRetryScheduled, 1)
-	b.refuses("published", failure.JobState, func() (db.Job, error) { return b.client.Cancel(t.Context(), submitted.ID) })
+	b.refuses("published", failure.JobState, func() (db.Job, error) { return b.client.Cancel(t.Context(), submitted.ID, "") })
 	exec(t, b.store, "DROP TABLE broken")
 	job, events := b.await(submitted.ID, transfer.Success)
 	if count(events, transfer.EventCancelRequested) != 0 {
 		t.Errorf("events %v", kinds(events))
 	}
-	b.refuses("success", failure.JobState, func() (db.Job, error) { return b.client.Cancel(t.Context(), job.ID) })
-	b.refuses("success", failure.JobState, func() (db.Job, error) { return b.client.Retry(t.Context(), job.ID) })
+	b.refuses("success", failure.JobState, func() (db.Job, error) { return b.client.Cancel(t.Context(), job.ID, "") })
+	b.refuses("success", failure.JobState, func() (db.Job, error) { return b.client.Retry(t.Context(), job.ID, "") })
 	b.wantTree("take", 2)
 	b.wantGone(filepath.Join(b.from, "take"))
 }
@@ -133,7 +147,7 @@ func TestAnOperatorsRetry(t *testing.T) {
 	failed, _ := b.await(submitted.ID, transfer.Failed)
 	b.awaitRiver(submitted, "cancelled")
 	b.tree("take", 3)
-	job, err := b.client.Retry(t.Context(), failed.ID)
+	job, err := b.client.Retry(t.Context(), failed.ID, "rui")
 	must(t, err)
 	if job.Status != transfer.Pending || job.ErrorCode != nil || job.FinishedAt != nil || job.Attempts != 0 ||
 		!job.QueuedAt.After(failed.QueuedAt) || job.ID != failed.ID {
@@ -143,12 +157,15 @@ func TestAnOperatorsRetry(t *testing.T) {
 	if count(events, transfer.EventError) != 1 || count(events, transfer.EventRetryScheduled) != 1 || count(events, transfer.EventStarted) != 2 {
 		t.Errorf("events %v", kinds(events))
 	}
+	if got := askedFor(events, "rui"); !slices.Equal(got, []transfer.EventKind{transfer.EventRetryScheduled}) {
+		t.Errorf("rui asked for %v", got)
+	}
 	b.wantTree("take", 3)
 	b.wantSwept()
 
 	cancelled := b.submit(b.spec("none", transfer.Copy, transfer.Auto)) // which may have failed already
-	if _, err := b.client.Cancel(t.Context(), cancelled.ID); err == nil {
-		_, err = b.client.Retry(t.Context(), cancelled.ID)
+	if _, err := b.client.Cancel(t.Context(), cancelled.ID, ""); err == nil {
+		_, err = b.client.Retry(t.Context(), cancelled.ID, "")
 		must(t, err)
 	}
 	b.await(cancelled.ID, transfer.Failed)
@@ -157,11 +174,11 @@ func TestAnOperatorsRetry(t *testing.T) {
 func TestOnlyAnEndedJobIsRetried(t *testing.T) {
 	b := setup(t)
 	submitted := b.submit(b.spec("take", transfer.Copy, transfer.Auto))
-	retry := func() (db.Job, error) { return b.client.Retry(t.Context(), submitted.ID) }
+	retry := func() (db.Job, error) { return b.client.Retry(t.Context(), submitted.ID, "") }
 	b.refuses("pending", failure.JobState, retry)
 	exec(t, b.store, "UPDATE jobs SET status = 'running', started_at = now()")
 	b.refuses("running", failure.JobState, retry)
-	if _, err := b.client.Retry(t.Context(), submitted.ID+1000); !errors.Is(err, db.ErrNotFound) {
+	if _, err := b.client.Retry(t.Context(), submitted.ID+1000, ""); !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("a job that isn't: %v", err)
 	}
 }

@@ -151,10 +151,10 @@ func TestAJobOfADeletedPortalIsNotTriedAgain(t *testing.T) {
 	}
 	o.end(job)
 	must(t, o.store.DeletePortal(t.Context(), lab.ID))
-	if _, err := o.client.Retry(t.Context(), job.ID); failure.CodeOf(err) != failure.PortalNotFound {
+	if _, err := o.client.Retry(t.Context(), job.ID, ""); failure.CodeOf(err) != failure.PortalNotFound {
 		t.Errorf("retry: %v", err)
 	}
-	if _, err := o.client.Cancel(t.Context(), job.ID); failure.CodeOf(err) != failure.JobState {
+	if _, err := o.client.Cancel(t.Context(), job.ID, ""); failure.CodeOf(err) != failure.JobState {
 		t.Errorf("cancel: %v", err)
 	}
 	f, err := o.store.JobWithProgress(t.Context(), job.ID)
@@ -171,7 +171,7 @@ func TestARetriedJobGoesWhereItsPortalIsByNow(t *testing.T) {
 	label := "newlab"
 	_, err := o.store.ChangePortal(t.Context(), lab.ID, func(p db.Portal) (db.Portal, error) { p.WorkerLabel = &label; return p, nil })
 	must(t, err)
-	job, err = o.client.Retry(t.Context(), job.ID)
+	job, err = o.client.Retry(t.Context(), job.ID, "")
 	if err != nil || job.Queue != "newlab" {
 		t.Errorf("%s, %v", job.Queue, err)
 	}
@@ -196,7 +196,7 @@ func TestNoJobIsMadeForAPortalThatIsBeingDeleted(t *testing.T) {
 		if round%2 == 0 {
 			together.Go(func() { job, _, submitted = o.client.Submit(t.Context(), between(lab, nas)) })
 		} else {
-			together.Go(func() { job, retried = o.client.Retry(t.Context(), old.ID) })
+			together.Go(func() { job, retried = o.client.Retry(t.Context(), old.ID, "") })
 		}
 		together.Go(func() { gone = o.store.DeletePortal(t.Context(), lab.ID) })
 		together.Wait()

@@ -27,7 +27,7 @@ const keysKept = 24 * time.Hour
 func (c *Client) Submit(ctx context.Context, submission transfer.Submission) (job db.Job, created bool, err error) {
 	var t *jobTx
 	err = c.store.InTx(ctx, func(tx pgx.Tx, q *db.Queries) error {
-		t = &jobTx{tx: tx, q: q}
+		t = &jobTx{tx: tx, q: q, by: submission.SubmittedBy}
 		earlier, err := submittedBefore(ctx, q, submission)
 		if err != nil {
 			return err
@@ -85,6 +85,7 @@ func insert(ctx context.Context, q *db.Queries, s transfer.Submission, of sides)
 		Verify:                s.Spec.Verify,
 		Queue:                 queue,
 		Priority:              s.Priority,
+		SubmittedBy:           orNull(s.SubmittedBy),
 	})
 }
 

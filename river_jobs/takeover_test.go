@@ -75,7 +75,7 @@ func TestAJobThatKillsItsWorkersFails(t *testing.T) {
 	b.awaitRiver(submitted, "cancelled")
 	b.wantGone(filepath.Join(b.to, "take"))
 
-	retried, err := b.client.Retry(t.Context(), job.ID) // which forgives
+	retried, err := b.client.Retry(t.Context(), job.ID, "") // which forgives
 	must(t, err)
 	if retried.Takeovers != 0 {
 		t.Errorf("%d takeovers after a retry", retried.Takeovers)

@@ -15,6 +15,10 @@ import (
 // newAPI wires the API: what it reads, what it submits to, what wakes its live streams, and what it needs to be ready.
 func (s services) newAPI(ctx context.Context, store *db.Store, redis *broker.Broker, client *riverjobs.Client,
 	portals *portal.Portals, hub *httpapi.Hub) (http.Handler, error) {
+	access, err := s.newAccess()
+	if err != nil {
+		return nil, err
+	}
 	credentials, err := newCredentials(s.config)
 	if err != nil {
 		return nil, err
@@ -32,6 +36,7 @@ func (s services) newAPI(ctx context.Context, store *db.Store, redis *broker.Bro
 	}
 	s.metrics.Installation(installation{store, redis}, s.config.Queues)
 	return httpapi.New(httpapi.Options{
+		Access:    access,
 		Submitter: client, Operator: client, Jobs: store, Portals: store, Credentials: credentials,
 		PortalTester: portalTester{portals}, Planner: jobPlanner{client, planning}, Estimator: store,
 		Streams:      httpapi.Streams{Hub: hub, Stopping: ctx},

@@ -14,7 +14,6 @@ import (
 
 	"github.com/ketter/ketter/dku"
 	"github.com/ketter/ketter/engine/failure"
-	"github.com/ketter/ketter/httpapi/client"
 	"github.com/ketter/ketter/infra/config"
 )
 
@@ -117,15 +116,21 @@ func (o dkuOptions) target() (dku.Target, error) {
 	if err != nil {
 		return dku.Target{}, err
 	}
+	api = firstOf(o.api, api, ownAPI(c, c.Listen))
+	asking, err := askingOptions(c, api)
+	if err != nil {
+		return dku.Target{}, err
+	}
 	return dku.Target{
-		Version: version, DBURL: c.DBURL, RedisURL: c.RedisURL, API: firstOf(o.api, api, client.Base(c.Listen)),
+		Version: version, DBURL: c.DBURL, RedisURL: c.RedisURL, API: api, Asking: asking,
 		Roots: c.AllowedRoots, FoundIn: foundIn, Queues: c.Queues, NoSmoke: o.noSmoke, SecretTexts: secretTexts(c),
 	}, nil
 }
 
 // secretTexts are those of the environment that no report may hold.
 func secretTexts(c config.Config) []string {
-	return append(strings.FieldsFunc(string(c.SecretKey), func(r rune) bool { return r == ',' }), string(c.SecretKey))
+	token, _ := ownToken(c) // whose error was told of
+	return append(strings.FieldsFunc(string(c.SecretKey), func(r rune) bool { return r == ',' }), string(c.SecretKey), token)
 }
 
 func firstOf(texts ...string) string {

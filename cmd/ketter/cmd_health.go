@@ -58,7 +58,12 @@ func newHealthOf(what, short string, ask func(context.Context, config.Config, io
 }
 
 func askAPI(ctx context.Context, c config.Config, out io.Writer) error {
-	asked, err := client.New(client.Base(c.Listen))
+	api := ownAPI(c, c.Listen)
+	options, err := trusting(c, api) // and no token: it isn't asked for one
+	if err != nil {
+		return err
+	}
+	asked, err := client.New(api, options...)
 	if err != nil {
 		return err
 	}
@@ -67,7 +72,7 @@ func askAPI(ctx context.Context, c config.Config, out io.Writer) error {
 		return err
 	}
 	if answer.Status != "ok" {
-		return failure.New(client.Unreachable, "", fmt.Sprintf("%s does not answer as Ketter does", client.Base(c.Listen)))
+		return failure.New(client.Unreachable, "", fmt.Sprintf("%s does not answer as Ketter does", api))
 	}
 	fmt.Fprintf(out, "The API answers (version %s).\n", answer.Version)
 	return nil

@@ -91,14 +91,18 @@ func operate(cmd *cobra.Command, api, id string,
 
 // newClient asks the API at an address, or without one the API that KETTER_LISTEN names.
 func newClient(api string) (*client.Client, error) {
-	if api == "" {
-		c, err := loadConfig()
-		if err != nil {
-			return nil, err
-		}
-		api = client.Base(c.Listen)
+	c, err := loadConfig()
+	if err != nil {
+		return nil, err
 	}
-	return client.New(api)
+	if api == "" {
+		api = ownAPI(c, c.Listen)
+	}
+	options, err := askingOptions(c, api)
+	if err != nil {
+		return nil, err
+	}
+	return client.New(api, options...)
 }
 
 func oneJob(cmd *cobra.Command, args []string) error {
@@ -122,5 +126,5 @@ func jobID(arg string) (int64, error) {
 // apiExitStatuses is exitStatuses for a command that asks the API about a job; the API has codes besides.
 func apiExitStatuses() string {
 	return exitStatuses(failure.Internal, failure.InvalidRequest, failure.JobState, failure.Cancelled) +
-		"   1  api_unreachable, not_found, database_unavailable"
+		"   1  api_unreachable, unauthorized, not_found, database_unavailable"
 }

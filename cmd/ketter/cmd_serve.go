@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"net"
-
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
@@ -17,7 +14,8 @@ func newServeCommand() *cobra.Command {
 		Short: "Serve the API and River UI, on the database that DB_URL names",
 		Long: `Serves the HTTP API and River UI (read-only). Jobs are run by workers: see ` + "`ketter worker`" + `.
 
-Needs DB_URL, REDIS_URL and KETTER_ALLOWED_ROOTS; listens on KETTER_LISTEN. SIGTERM stops it in order.`,
+Needs DB_URL, REDIS_URL and KETTER_ALLOWED_ROOTS; listens on KETTER_LISTEN: on loopback only,
+unless KETTER_API_TOKENS_FILE names who may use it (` + "`ketter tokens create NAME`" + `). SIGTERM stops it in order.`,
 		Example: `  DB_URL=postgres://ketter@db/ketter REDIS_URL=redis://redis KETTER_ALLOWED_ROOTS=/mnt/nexis:/mnt/quantum ketter serve`,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -25,9 +23,9 @@ Needs DB_URL, REDIS_URL and KETTER_ALLOWED_ROOTS; listens on KETTER_LISTEN. SIGT
 			if err != nil {
 				return err
 			}
-			listener, err := net.Listen("tcp", c.Listen)
+			listener, err := listen(c, logger)
 			if err != nil {
-				return listenError(c.Listen, err)
+				return err
 			}
 			defer listener.Close()
 			return services{config: c, logger: logger, listener: listener}.run(cmd.Context(), func() {
@@ -91,8 +89,4 @@ func loadShared() (config.Config, zerolog.Logger, error) {
 		err = requireRoots(c)
 	}
 	return c, logger, err
-}
-
-func listenError(address string, err error) error {
-	return fmt.Errorf("can't listen on %s: %w\n  hint: is another ketter running? Choose another address with --listen or KETTER_LISTEN", address, err)
 }

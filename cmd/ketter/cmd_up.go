@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ketter/ketter/db"
-	"github.com/ketter/ketter/httpapi/client"
 	"github.com/ketter/ketter/infra/config"
 	"github.com/ketter/ketter/infra/embedded"
 	riverjobs "github.com/ketter/ketter/river_jobs"
@@ -93,9 +92,9 @@ func runUp(ctx context.Context, out io.Writer, options upOptions) (err error) {
 		return err
 	}
 	defer release()
-	listener, err := net.Listen("tcp", c.Listen)
+	listener, err := listen(c, logger)
 	if err != nil {
-		return listenError(c.Listen, err)
+		return err
 	}
 	defer listener.Close()
 
@@ -126,7 +125,7 @@ func runUp(ctx context.Context, out io.Writer, options upOptions) (err error) {
 		return err
 	}
 	forget, err := embedded.WriteServices(c.StateDir, embedded.Services{
-		API: client.Base(listener.Addr().String()), DBURL: c.DBURL, RedisURL: c.RedisURL, AllowedRoots: c.AllowedRoots,
+		API: ownAPI(c, listener.Addr().String()), DBURL: c.DBURL, RedisURL: c.RedisURL, AllowedRoots: c.AllowedRoots,
 	})
 	if err != nil {
 		return err
@@ -176,13 +175,17 @@ func pingDatabase(ctx context.Context, url string) error {
 	return store.Ping(ctx)
 }
 
-func printUp(out io.Writer, c config.Config, address net.Addr, postgres, redis string) {
-	fmt.Fprintf(out, "Ketter %s is up.\n  API          http://%s\n  River UI     http://%s/riverui/\n", version, address, address)
+func printUp(out io.Writer, c config.Config, listening net.Addr, postgres, redis string) {
+	address, token := ownAPI(c, listening.String()), ""
+	if c.APITokensFile != "" {
+		token = "-H 'Authorization: Bearer TOKEN' "
+	}
+	fmt.Fprintf(out, "Ketter %s is up.\n  API          %s\n  River UI     %s/riverui/\n", version, address, address)
 	fmt.Fprintf(out, "  PostgreSQL   %s\n  Redis        %s\n  worker       %s\n", postgres, redis, c.WorkerName)
 	for _, root := range c.AllowedRoots {
 		fmt.Fprintf(out, "  jobs may use %s\n", root)
 	}
-	fmt.Fprintf(out, "Ctrl-C stops it all. Post a job:\n  curl -H 'Content-Type: application/json' http://%s/jobs -d \\\n"+
+	fmt.Fprintf(out, "Ctrl-C stops it all. Post a job:\n  curl %s-H 'Content-Type: application/json' %s/jobs -d \\\n"+
 		"    '{\"source_path\": \"%s/SOURCE\", \"destination_path\": \"%s/DESTINATION\", \"mode\": \"copy\"}'\n",
-		address, c.AllowedRoots[0], c.AllowedRoots[0])
+		token, address, c.AllowedRoots[0], c.AllowedRoots[0])
 }

@@ -53,7 +53,7 @@ Start with ` + "`ketter up`" + ` (everything in one process), or move one folder
 	root.Args = noArguments
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.AddCommand(newUpCommand(), newServeCommand(), newWorkerCommand(), newMigrateCommand(), newTransferCommand(),
-		newJobsCommand(), newPortalsCommand(), newSecretKeyCommand(), newDKUCommand(), newLabCommand(), newCalibrateCommand(),
+		newJobsCommand(), newPortalsCommand(), newSecretKeyCommand(), newTokensCommand(), newDKUCommand(), newLabCommand(), newCalibrateCommand(),
 		newHealthCommand(), newConfigCommand(),
 		newAgentCommand(), newVersionCommand())
 	return root

@@ -27,6 +27,7 @@ import (
 	"github.com/ketter/ketter/infra/secret"
 	"github.com/ketter/ketter/infra/testdb"
 	"github.com/ketter/ketter/infra/testsshd"
+	"github.com/ketter/ketter/infra/tokens"
 )
 
 func newPrivateKey(t *testing.T, passphrase string) string {
@@ -115,12 +116,17 @@ func file(t *testing.T, name, content string) string {
 func TestNoSecretIsAnywhereInClear(t *testing.T) {
 	const password, passphrase, refused = "hunter2-the-password", "hunter3-the-passphrase", "hunter4-which-is-refused"
 	plainKey, lockedKey, key := newPrivateKey(t, ""), newPrivateKey(t, passphrase), secret.NewKey()
-	secrets := []string{password, passphrase, refused, plainKey, lockedKey, key}
+	token, tokensFile := newToken(t, "ana")
+	wrongToken := tokens.Prefix + "hunter5-which-nobody-has"
+	secrets := []string{password, passphrase, refused, plainKey, lockedKey, key, token, wrongToken}
 	all := &pile{}
 
 	store, dbURL := testdb.New(t)
-	s := setupLogging(t, zerolog.New(all).Level(zerolog.DebugLevel), dbURL, "redis://"+miniredis.RunT(t).Addr(), "KETTER_SECRET_KEY="+key)
+	s := setupLogging(t, zerolog.New(all).Level(zerolog.DebugLevel), dbURL, "redis://"+miniredis.RunT(t).Addr(), "KETTER_SECRET_KEY="+key,
+		"KETTER_API_TOKENS_FILE="+tokensFile)
+	s.token = token
 	t.Setenv("KETTER_SECRET_KEY", key)
+	t.Setenv("KETTER_API_TOKEN", token)
 	t.Setenv("DB_URL", dbURL)
 	run := func(wantStatus int, args ...string) {
 		t.Helper()
@@ -130,6 +136,7 @@ func TestNoSecretIsAnywhereInClear(t *testing.T) {
 			t.Errorf("%v: status %d\n%s%s", args[:3], status, out, errOut)
 		}
 	}
+	bearing := token
 	request := func(wantStatus int, method, path, contentType, body string) {
 		t.Helper()
 		request, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
@@ -137,6 +144,7 @@ func TestNoSecretIsAnywhereInClear(t *testing.T) {
 			t.Fatal(err)
 		}
 		request.Header.Set("Content-Type", contentType)
+		request.SetBasicAuth("ana", bearing)
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
 			t.Fatal(err)
@@ -215,6 +223,22 @@ func TestNoSecretIsAnywhereInClear(t *testing.T) {
 		request(200, "GET", path, "", "")
 	}
 	request(409, "POST", fmt.Sprintf("/jobs/%d/cancel", job.ID), isJSON, "")
+
+	// Who isn't let in, and says what he has.
+	for _, status := range []int{401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 429} {
+		bearing = wrongToken
+		request(status, "GET", "/jobs", "", "")
+	}
+	bearing = token
+	t.Setenv("KETTER_API_TOKEN", wrongToken)
+	run(1, "portals", "list", "--json")
+	t.Setenv("KETTER_API_TOKEN", token)
+	text, err := os.ReadFile(tokensFile)
+	fmt.Fprintln(all, string(text), err)
+	for _, args := range [][]string{{"tokens", "list"}, {"tokens", "revoke", "rui"}} {
+		out, errOut, _ := ketter(t, append(args, "--file", tokensFile)...)
+		fmt.Fprintln(all, out, errOut)
+	}
 
 	// What workers see, and with the wrong key don't.
 	opened(t, store, key, map[string]remote.Credential{"KEY": {PrivateKey: plainKey}, "LOCKED": {PrivateKey: lockedKey, Passphrase: passphrase},

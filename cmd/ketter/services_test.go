@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -28,6 +27,23 @@ import (
 type site struct {
 	t         *testing.T
 	url, root string
+	token     string // empty: none is asked for
+}
+
+// do asks the API.
+func (s site) do(request *http.Request, err error) *http.Response {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if s.token != "" {
+		request.Header.Set("Authorization", "Bearer "+s.token)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return response
 }
 
 // setup starts services as `ketter up` would, and ends them with the test.
@@ -44,11 +60,11 @@ func setupLogging(t *testing.T, logger zerolog.Logger, dbURL, redisURL string, e
 // start starts services, which say whether there is a worker, on the root.
 func start(t *testing.T, what services, dbURL, redisURL, root string, environ ...string) site {
 	t.Helper()
-	c, _, err := config.Load(append(environ, "DB_URL="+dbURL, "REDIS_URL="+redisURL, "KETTER_ALLOWED_ROOTS="+root))
+	c, _, err := config.Load(append(environ, "KETTER_LISTEN=127.0.0.1:0", "DB_URL="+dbURL, "REDIS_URL="+redisURL, "KETTER_ALLOWED_ROOTS="+root))
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := listen(c, what.logger)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +85,7 @@ func start(t *testing.T, what services, dbURL, redisURL, root string, environ ..
 		ended <- nil
 		t.Fatal(err)
 	}
-	return site{t: t, url: "http://" + listener.Addr().String(), root: root}
+	return site{t: t, url: ownAPI(c, listener.Addr().String()), root: root}
 }
 
 // job is what the tests read of GET /jobs/{id}/detail.
@@ -92,11 +108,11 @@ func (s site) post(body map[string]string) job {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	response, err := http.Post(s.url+"/jobs", "application/json", bytes.NewReader(payload))
-	if err != nil {
-		s.t.Fatal(err)
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+"/jobs", bytes.NewReader(payload))
+	if err == nil {
+		request.Header.Set("Content-Type", "application/json")
 	}
-	return decode(s.t, response, http.StatusCreated)
+	return decode(s.t, s.do(request, err), http.StatusCreated)
 }
 
 // finished polls the job's detail until it has ended.
@@ -107,14 +123,7 @@ func (s site) finished(id int64) job {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/jobs/%d/detail", s.url, id), nil)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			s.t.Fatal(err)
-		}
+		response := s.do(http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/jobs/%d/detail", s.url, id), nil))
 		if j := decode(s.t, response, http.StatusOK); j.Status != "pending" && j.Status != "running" {
 			return j
 		}

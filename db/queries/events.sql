@@ -3,6 +3,10 @@
 WITH numbered AS (
     UPDATE jobs SET event_seq = event_seq + 1 WHERE id = @job_id RETURNING id, event_seq
 )
-INSERT INTO job_events (job_id, seq, kind, message, payload)
-SELECT id, event_seq, @kind, @message, @payload FROM numbered
+INSERT INTO job_events (job_id, seq, kind, message, payload, actor)
+SELECT id, event_seq, @kind, @message, @payload, @actor FROM numbered
 RETURNING seq;
+
+-- CancelRequester is who last asked for the job's cancel.
+-- name: CancelRequester :one
+SELECT actor FROM job_events WHERE job_id = @job_id AND kind = 'cancel_requested' ORDER BY seq DESC LIMIT 1;

@@ -3,9 +3,9 @@ SELECT id FROM installation;
 
 -- name: CreateJob :one
 INSERT INTO jobs (mode, source_path, destination_path, requested_strategy, verify, queue, priority,
-                  source_portal, source_portal_name, destination_portal, destination_portal_name)
+                  source_portal, source_portal_name, destination_portal, destination_portal_name, submitted_by)
 VALUES (@mode, @source_path, @destination_path, @requested_strategy, @verify, @queue, @priority,
-        @source_portal, @source_portal_name, @destination_portal, @destination_portal_name)
+        @source_portal, @source_portal_name, @destination_portal, @destination_portal_name, @submitted_by)
 RETURNING *;
 
 -- LockKey makes those who submit under one key wait for each other, until their transactions end.

@@ -96,6 +96,7 @@ type Submission struct {
 	Priority       int16  // 1 to 4; 1 goes first
 	IdempotencyKey string // the same key stands for the same submission, for a day; empty: none
 	RequestID      string // of whatever asked for it, for people who look for it in a log; empty: none
+	SubmittedBy    string // the name of who asks for it; empty: somebody
 }
 
 // What a submission has that says nothing of it. The standard priority leaves one above it for what is urgent.

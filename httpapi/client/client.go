@@ -5,7 +5,9 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -33,10 +35,13 @@ type Client struct {
 	shown     string // base without a password
 	http      http.Client
 	generated *Generated
+
+	token    string // empty: none
+	insecure bool   // the token may be sent anywhere
 }
 
 // New makes a client of the API at base, as http://127.0.0.1:8000.
-func New(base string) (*Client, error) {
+func New(base string, options ...Option) (*Client, error) {
 	u, err := url.Parse(base)
 	if err != nil { // which quotes it, password and all
 		u = &url.URL{Opaque: "that"}
@@ -52,7 +57,13 @@ func New(base string) (*Client, error) {
 		// Ketter never redirects these; who does is somebody else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	c.generated, err = NewClient(c.base, WithHTTPClient(&c.http))
+	for _, option := range options {
+		option(c)
+	}
+	if err := c.keepsToken(u); err != nil {
+		return nil, err
+	}
+	c.generated, err = NewClient(c.base, WithHTTPClient(&c.http), WithRequestEditorFn(c.bringToken))
 	return c, err
 }
 
@@ -77,6 +88,9 @@ func (c *Client) Get(ctx context.Context, path string, answer any) error {
 	return c.ask(ctx, answer, func() (*http.Response, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
 		if err != nil {
+			return nil, err
+		}
+		if err := c.bringToken(ctx, request); err != nil {
 			return nil, err
 		}
 		return c.http.Do(request)
@@ -121,6 +135,11 @@ func (c *Client) decode(response *http.Response, received []byte, answer any) er
 func (c *Client) unreachable(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil { // the caller gave up
 		return fmt.Errorf("asking %s: %w", c.shown, ctx.Err())
+	}
+	var distrusted *tls.CertificateVerificationError
+	if errors.As(err, &distrusted) {
+		return &failure.Error{Code: Unreachable, Message: fmt.Sprintf("%s shows a certificate that is not trusted: %v", c.shown, distrusted.Err), Err: err,
+			Hint: "Ask for it by a name that the certificate is for. One that the system doesn't trust is trusted when KETTER_API_CA names its file, or that of who has signed it."}
 	}
 	return c.failed(fmt.Sprintf("%s %s: %v", c.shown, what, err), err)
 }

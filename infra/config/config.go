@@ -45,6 +45,17 @@ type Config struct {
 
 	SecretKey     Secret
 	SecretKeyFile string
+
+	APITokensFile string   // empty: nobody is asked who he is
+	APIHosts      []string // in lower case
+	TLSCert       string   // empty: no TLS
+	TLSKey        string
+
+	// Of who asks the API.
+	APIToken     Secret
+	APITokenFile string
+	APICA        string
+	APIInsecure  bool
 }
 
 // Secret is a text that never shows itself; whoever needs it converts it.
@@ -87,13 +98,25 @@ func Load(environ []string) (Config, []Setting, error) {
 		})
 	}
 	c.Queues = WithLabel(c.Queues, c.WorkerLabel)
-	if c.SecretKey != "" && c.SecretKeyFile != "" {
-		return Config{}, nil, errors.New("KETTER_SECRET_KEY and KETTER_SECRET_KEY_FILE are both set: which one counts? Leave one out")
-	}
-	if c.Lease < 3*c.Beat {
-		return Config{}, nil, fmt.Errorf("KETTER_LEASE (%s) must be at least three times KETTER_BEAT (%s)", c.Lease, c.Beat)
+	if err := c.check(); err != nil {
+		return Config{}, nil, err
 	}
 	return c, settings, nil
+}
+
+// check looks at what no variable can say alone.
+func (c Config) check() error {
+	switch {
+	case c.SecretKey != "" && c.SecretKeyFile != "":
+		return errors.New("KETTER_SECRET_KEY and KETTER_SECRET_KEY_FILE are both set: which one counts? Leave one out")
+	case c.APIToken != "" && c.APITokenFile != "":
+		return errors.New("KETTER_API_TOKEN and KETTER_API_TOKEN_FILE are both set: which one counts? Leave one out")
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return errors.New("KETTER_TLS_CERT and KETTER_TLS_KEY belong together: set both, or none")
+	case c.Lease < 3*c.Beat:
+		return fmt.Errorf("KETTER_LEASE (%s) must be at least three times KETTER_BEAT (%s)", c.Lease, c.Beat)
+	}
+	return nil
 }
 
 // Unknown returns the KETTER_ variables of the environment that Ketter does not know: most likely typing errors.

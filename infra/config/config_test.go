@@ -34,6 +34,8 @@ func TestAMistakeNamesItsVariable(t *testing.T) {
 		"KETTER_QUEUES=a--b", "KETTER_MAX_TAKEOVERS=-1", "KETTER_KEEP_JOBS=30", "KETTER_KEEP_JOBS=10m", "KETTER_KEEP_EVENTS=-1d",
 		"KETTER_KEEP_EVENTS=99999999999d",
 		"KETTER_WORKER_LABEL=Lab", "KETTER_WORKER_LABEL=a,b", "KETTER_SECRET_KEY_FILE=key",
+		"KETTER_API_TOKENS_FILE=tokens", "KETTER_API_HOSTS=http://ketter", "KETTER_API_HOSTS=a,b:8000", "KETTER_TLS_CERT=/cert", "KETTER_TLS_KEY=/key",
+		"KETTER_API_TOKEN_FILE=token", "KETTER_API_CA=ca.pem", "KETTER_API_INSECURE=yes",
 	} {
 		name, _, _ := strings.Cut(pair, "=")
 		if _, _, err := Load([]string{pair}); err == nil || !strings.Contains(err.Error(), name) {
@@ -93,6 +95,29 @@ func TestASecretKeyIsNeverShown(t *testing.T) {
 	_, _, err := Load([]string{"KETTER_SECRET_KEY=" + secret, "KETTER_SECRET_KEY_FILE=/key"})
 	if err == nil || strings.Contains(err.Error(), secret) {
 		t.Errorf("two ways to say it: %v", err)
+	}
+}
+
+func TestATokenIsNeverShown(t *testing.T) {
+	t.Parallel()
+	const secret = "ketter_0123456789"
+	c, settings, err := Load([]string{"KETTER_API_TOKEN=" + secret})
+	if err != nil || string(c.APIToken) != secret {
+		t.Errorf("%v", err)
+	}
+	if told := fmt.Sprintf("%v %+v %#v %v", c, c, c, settings); strings.Contains(told, secret) || !strings.Contains(told, "(set)") {
+		t.Errorf("it is shown: %s", told)
+	}
+	if _, _, err := Load([]string{"KETTER_API_TOKEN=" + secret, "KETTER_API_TOKEN_FILE=/token"}); err == nil || strings.Contains(err.Error(), secret) {
+		t.Errorf("two ways to say it: %v", err)
+	}
+}
+
+func TestNamesOfTheAPIAreComparedInLowerCase(t *testing.T) {
+	t.Parallel()
+	c, _, err := Load([]string{"KETTER_API_HOSTS=Ketter.Studio.example., ketter,"})
+	if err != nil || !slices.Equal(c.APIHosts, []string{"ketter.studio.example", "ketter"}) {
+		t.Errorf("%v, %v", c.APIHosts, err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,7 +29,23 @@ func variables(c *Config) []variable {
 		{name: "REDIS_URL", read: urlInto(&c.RedisURL, "redis", "rediss"), secret: true,
 			description: "Redis for heartbeats and live events, as `redis://:password@host:6379/0`. `ketter up` starts one in process when it is not set. Jobs run without it."},
 		{name: "KETTER_LISTEN", standard: "127.0.0.1:8000", read: addressInto(&c.Listen),
-			description: "Where the API listens. It has no access control of its own yet: keep it on loopback or behind a proxy that has."},
+			description: "Where the API listens. Any address but loopback needs a `KETTER_API_TOKENS_FILE`."},
+		{name: "KETTER_API_TOKENS_FILE", read: absoluteInto(&c.APITokensFile),
+			description: "Who may use the API: a file that `ketter tokens create NAME` writes. It is read again when it changes. Without one everybody may who reaches it."},
+		{name: "KETTER_API_HOSTS", read: func(v string) (err error) { c.APIHosts, err = hosts(v); return err },
+			description: "The names by which the API is reached, without ports, separated by `,`. On loopback no other than `localhost` is answered, which a proxy that passes its own name needs; elsewhere without a list any is."},
+		{name: "KETTER_TLS_CERT", read: absoluteInto(&c.TLSCert),
+			description: "The API's certificate with those in between, a PEM file: it is then served by TLS alone. It is read again when it changes."},
+		{name: "KETTER_TLS_KEY", read: absoluteInto(&c.TLSKey),
+			description: "The certificate's private key, a PEM file that others must not be able to read."},
+		{name: "KETTER_API_TOKEN", read: secretInto(&c.APIToken), hidden: true,
+			description: "For commands that ask the API: their token. It is sent by TLS or to loopback alone. Others of the same user can see it in the process's environment; a file is better."},
+		{name: "KETTER_API_TOKEN_FILE", read: absoluteInto(&c.APITokenFile),
+			description: "A file that holds the token instead, which others must not be able to read."},
+		{name: "KETTER_API_CA", read: absoluteInto(&c.APICA),
+			description: "For commands that ask the API: a PEM file of certificates that are trusted besides the system's."},
+		{name: "KETTER_API_INSECURE", standard: "0", read: switchInto(&c.APIInsecure),
+			description: "1 lets commands send the token without TLS to another host, as within a network of containers: who can listen in between can use it from then on."},
 		{name: "KETTER_ALLOWED_ROOTS", read: func(v string) (err error) { c.AllowedRoots, err = Roots(v); return err },
 			description: "The folders below which jobs may read and write, absolute, separated by `:`. `serve` and `worker` refuse to start without; a missing one is never created."},
 		{name: "KETTER_STATE_DIR", standard: ".ketter", read: textInto(&c.StateDir),
@@ -101,6 +118,37 @@ func veil(value string) string {
 		return ""
 	}
 	return "(set)"
+}
+
+func secretInto(target *Secret) func(string) error {
+	return func(v string) error { *target = Secret(v); return nil }
+}
+
+func switchInto(target *bool) func(string) error {
+	return func(v string) error {
+		if v != "0" && v != "1" {
+			return errors.New("must be 0 or 1")
+		}
+		*target = v == "1"
+		return nil
+	}
+}
+
+var hostName = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_.-]*[a-z0-9])?$`)
+
+// hosts makes names of a list as KETTER_API_HOSTS holds it, as they are compared.
+func hosts(list string) (names []string, err error) {
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.TrimSuffix(strings.ToLower(strings.TrimSpace(name)), ".")
+		if name == "" {
+			continue
+		}
+		if len(name) > 253 || !hostName.MatchString(name) {
+			return nil, fmt.Errorf("%q is not a host's name, as ketter.studio.example, without a port", name)
+		}
+		names = append(names, name)
+	}
+	return names, nil
 }
 
 func labelInto(target *string) func(string) error {

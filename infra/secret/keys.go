@@ -6,9 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
+
+	"github.com/ketter/ketter/infra/private"
 )
 
 // maxKeyFile is far more than a file of keys needs.
@@ -61,28 +61,14 @@ func decode(word string) ([]byte, error) {
 
 // ReadFile is Parse for a file, which nobody but its owner and group may read, and only its owner change.
 func ReadFile(path string) (Keyring, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return Keyring{}, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
+	text, err := private.Read(path, maxKeyFile)
 	switch {
-	case err != nil:
-		return Keyring{}, err
-	case !info.Mode().IsRegular():
-		return Keyring{}, errors.New("it is not a file")
-	case info.Mode().Perm()&0o027 != 0:
-		return Keyring{}, fmt.Errorf("others may read or change it (mode %04o): chmod 600 it", info.Mode().Perm())
-	}
-	text, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
-	switch {
-	case err != nil:
-		return Keyring{}, err
-	case len(text) > maxKeyFile:
+	case errors.Is(err, private.ErrLarge):
 		return Keyring{}, errors.New("it is too large for a file of keys")
+	case err != nil:
+		return Keyring{}, err
 	}
-	ring, err := Parse(string(text))
+	ring, err := Parse(text)
 	if err == nil && ring.Empty() {
 		err = ErrNoKey
 	}
