@@ -20,7 +20,7 @@ func ketter(t *testing.T, args ...string) (stdout, stderr string, status int) {
 	root.SetArgs(args)
 	root.SetOut(&out)
 	root.SetErr(&errOut)
-	status = report(&errOut, root.ExecuteContext(t.Context()))
+	status = execute(t.Context(), root)
 	return out.String(), errOut.String(), status
 }
 

@@ -20,26 +20,37 @@ type Order struct {
 	DestinationPath   string            `json:"destination_path"`
 	Mode              transfer.Mode     `json:"mode"`
 	Strategy          transfer.Strategy `json:"strategy,omitempty"`
+	Verify            transfer.Verify   `json:"verify,omitempty"`
 	Queue             string            `json:"queue,omitempty"`
 	Priority          int               `json:"priority,omitempty"`
 	IdempotencyKey    string            `json:"-"` // a header: asking twice under one key makes one job; empty: none
 }
 
-// Job is what is known of a job here.
+// Job is a job as the API tells of it.
 type Job struct {
-	ID              int64              `json:"id"`
-	Mode            transfer.Mode      `json:"mode"`
-	Status          transfer.Status    `json:"status"`
-	Strategy        *transfer.Strategy `json:"strategy"` // nil until it is decided
-	Method          *transfer.Method   `json:"method"`   // by Detail, once it has succeeded
-	Queue           string             `json:"queue"`
-	FilesCopied     int64              `json:"files_copied"`
-	BytesCopied     int64              `json:"bytes_copied"`
-	DurationSeconds *float64           `json:"duration_seconds"` // nil while there was no run
-	StartedAt       *time.Time         `json:"started_at"`
-	FinishedAt      *time.Time         `json:"finished_at"`
-	Error           *JobError          `json:"error"`  // nil unless it failed
-	Events          []JobEvent         `json:"events"` // by Detail
+	ID                int64              `json:"id"`
+	Mode              transfer.Mode      `json:"mode"`
+	Status            transfer.Status    `json:"status"`
+	Queue             string             `json:"queue"`
+	Priority          int                `json:"priority"`
+	Attempts          int                `json:"attempts"`
+	Strategy          *transfer.Strategy `json:"strategy"` // nil until it is decided
+	SourcePath        string             `json:"source_path"`
+	DestinationPath   string             `json:"destination_path"`
+	SourcePortal      *string            `json:"source_portal"` // nil: the path is the worker's own
+	DestinationPortal *string            `json:"destination_portal"`
+	FilesCopied       int64              `json:"files_copied"`
+	BytesCopied       int64              `json:"bytes_copied"`
+	DurationSeconds   *float64           `json:"duration_seconds"` // nil while there was no run
+	QueuedSeconds     float64            `json:"queued_seconds"`
+	CreatedAt         time.Time          `json:"created_at"`
+	StartedAt         *time.Time         `json:"started_at"`
+	FinishedAt        *time.Time         `json:"finished_at"`
+	UpdatedAt         time.Time          `json:"updated_at"`
+	SubmittedBy       *string            `json:"submitted_by"`     // the name of a token; nil: without one
+	Error             *JobError          `json:"error"`            // nil unless it failed
+	Method            *transfer.Method   `json:"method,omitempty"` // by Detail, once it has succeeded
+	Events            []JobEvent         `json:"events,omitempty"` // by Detail
 }
 
 // JobError is why a job failed.

@@ -1,0 +1,178 @@
+package terminal
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+const (
+	gap  = 2
+	snug = 16 // cells that a column which may shrink should keep
+)
+
+// Column is one of a table's.
+type Column struct {
+	Title   string
+	Right   bool // figures
+	Shrinks bool // long texts lose their middle where there isn't room for all
+	Spare   int  // where there isn't room even so, columns with the highest go first; those with 0 stay
+}
+
+// Cell is a text, and its colour where there are any.
+type Cell struct {
+	Text   string
+	Colour Colour
+}
+
+// Table writes rows that no terminal wraps. It may be flushed several times, as pages come; columns never get narrower.
+type Table struct {
+	Out     io.Writer
+	Width   int // of the terminal, in cells; 0: as wide as it gets
+	Colours bool
+	Columns []Column
+
+	rows   [][]Cell
+	widths []int // of the columns' longest texts so far
+	titled bool
+}
+
+// NewTable fits out, which may be a terminal.
+func NewTable(out io.Writer, columns ...Column) *Table {
+	return &Table{Out: out, Width: Columns(out), Colours: Colours(out), Columns: columns}
+}
+
+// Row adds one, with a cell for each column.
+func (t *Table) Row(cells ...Cell) { t.rows = append(t.rows, cells) }
+
+// Flush writes the rows that were added since.
+func (t *Table) Flush() error {
+	t.measure()
+	widths := t.fit()
+	var b strings.Builder
+	if !t.titled {
+		t.titled = true
+		titles := make([]Cell, len(t.Columns))
+		for i, c := range t.Columns {
+			titles[i].Text = c.Title
+		}
+		t.line(&b, widths, titles)
+	}
+	for _, row := range t.rows {
+		t.line(&b, widths, row)
+	}
+	t.rows = nil
+	_, err := io.WriteString(t.Out, b.String())
+	return err
+}
+
+// measure finds how wide the columns would like to be; those without any text are left out: -1.
+func (t *Table) measure() {
+	if t.widths == nil {
+		t.widths = slices.Repeat([]int{-1}, len(t.Columns))
+	}
+	for _, row := range t.rows {
+		for i, cell := range row {
+			if cell.Text != "" {
+				t.widths[i] = max(t.widths[i], Width(cell.Text), Width(t.Columns[i].Title))
+			}
+		}
+	}
+}
+
+// fit gives each column its width: first those that shrink do so to a snug one, then spare ones go, then they shrink to what is left.
+func (t *Table) fit() []int {
+	widths := slices.Clone(t.widths)
+	if t.Width == 0 {
+		return widths
+	}
+	for over(widths, t.Width) > t.slack(widths, snug) {
+		spare := t.mostSpare(widths)
+		if spare < 0 {
+			break
+		}
+		widths[spare] = -1
+	}
+	t.shrink(widths)
+	return widths
+}
+
+// over is by how many cells a line is too long.
+func over(widths []int, room int) int {
+	total := -gap
+	for _, w := range widths {
+		if w >= 0 {
+			total += w + gap
+		}
+	}
+	return total - room
+}
+
+// slack is how many cells the columns that shrink have above a least width.
+func (t *Table) slack(widths []int, least int) (cells int) {
+	for i, c := range t.Columns {
+		if c.Shrinks {
+			cells += max(0, widths[i]-least)
+		}
+	}
+	return cells
+}
+
+func (t *Table) mostSpare(widths []int) int {
+	found := -1
+	for i, c := range t.Columns {
+		if widths[i] >= 0 && c.Spare > 0 && (found < 0 || c.Spare > t.Columns[found].Spare) {
+			found = i
+		}
+	}
+	return found
+}
+
+// shrink takes a cell from the widest of those that shrink until the line fits, or nothing is left to take.
+func (t *Table) shrink(widths []int) {
+	for excess := over(widths, t.Width); excess > 0; excess-- {
+		widest := -1
+		for i, c := range t.Columns {
+			if c.Shrinks && widths[i] > 1 && (widest < 0 || widths[i] > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			return
+		}
+		widths[widest]--
+	}
+}
+
+func (t *Table) line(b *strings.Builder, widths []int, cells []Cell) {
+	var line strings.Builder
+	room := t.Width
+	for i, cell := range cells {
+		if widths[i] < 0 {
+			continue
+		}
+		if line.Len() > 0 {
+			line.WriteString(strings.Repeat(" ", gap))
+			room -= gap
+		}
+		text := Middle(cell.Text, widths[i])
+		if t.Width > 0 {
+			text = Head(text, max(room, 0)) // a terminal that is too narrow for anything
+			room -= widths[i]
+		}
+		line.WriteString(t.cell(t.Columns[i], cell.Colour, text, widths[i]))
+	}
+	fmt.Fprintln(b, strings.TrimRight(line.String(), " "))
+}
+
+func (t *Table) cell(c Column, colour Colour, text string, width int) string {
+	padding := strings.Repeat(" ", max(0, width-Width(text)))
+	if t.Colours {
+		text = colour.Paint(text)
+	}
+	if c.Right {
+		return padding + text
+	}
+	return text + padding
+}
