@@ -13,16 +13,19 @@ import (
 // liveBar is the last line of a terminal, which is written anew as a run goes on. On anything else it is nothing.
 type liveBar struct{ out io.Writer }
 
+// afterBar is where a terminal shows that Ctrl-C was typed. In the line below, it would stay.
+const afterBar = 3
+
 func (b liveBar) draw(p transfer.Progress) {
 	if columns := terminal.Columns(b.out); columns > 0 { // it is asked each time: windows are resized
-		fmt.Fprint(b.out, "\r\x1b[K"+bar(p, columns-1))
+		fmt.Fprint(b.out, "\r\x1b[K"+bar(p, columns-afterBar))
 	}
 }
 
 // note writes a sentence where the bar would be.
 func (b liveBar) note(text string) {
 	if columns := terminal.Columns(b.out); columns > 0 {
-		fmt.Fprint(b.out, "\r\x1b[K"+terminal.Head(printable(text), columns-1))
+		fmt.Fprint(b.out, "\r\x1b[K"+terminal.Head(printable(text), columns-afterBar))
 	}
 }
 
@@ -34,6 +37,9 @@ func (b liveBar) clear() {
 
 // bar is one line: phase, share, files, bytes, rate and what is left.
 func bar(p transfer.Progress, columns int) string {
+	if p.BytesTotal == 0 && p.FilesTotal == 0 { // who can say how much of how much that is
+		return terminal.Head(fmt.Sprintf("%-10s %s", printable(string(p.Phase)), figuresOf(p)), columns)
+	}
 	share := shareOf(p)
 	label := fmt.Sprintf("%-10s %3.0f%% ", printable(string(p.Phase)), share*100)
 	figures := " " + figuresOf(p)

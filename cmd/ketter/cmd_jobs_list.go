@@ -104,10 +104,11 @@ type jobTable struct {
 	cmd   *cobra.Command
 	table *terminal.Table
 	any   bool
+	now   time.Time
 }
 
 func newJobTable(cmd *cobra.Command) *jobTable {
-	return &jobTable{cmd: cmd, table: terminal.NewTable(cmd.OutOrStdout(),
+	return &jobTable{cmd: cmd, now: time.Now(), table: terminal.NewTable(cmd.OutOrStdout(),
 		terminal.Column{Title: "ID", Right: true}, terminal.Column{Title: "STATUS"}, terminal.Column{Title: "ERROR", Shrinks: true, Spare: 1},
 		terminal.Column{Title: "MODE", Spare: 4}, terminal.Column{Title: "STRATEGY", Spare: 6}, terminal.Column{Title: "SUBMITTED", Spare: 2},
 		terminal.Column{Title: "FILES", Right: true, Spare: 7}, terminal.Column{Title: "SIZE", Right: true, Spare: 3},
@@ -117,7 +118,7 @@ func newJobTable(cmd *cobra.Command) *jobTable {
 func (t *jobTable) page(jobs []client.Job) error {
 	for _, job := range jobs {
 		t.any = true
-		t.table.Row(rowOf(job)...)
+		t.table.Row(t.row(job)...)
 	}
 	if !t.any {
 		return nil
@@ -125,7 +126,7 @@ func (t *jobTable) page(jobs []client.Job) error {
 	return t.table.Flush()
 }
 
-func rowOf(job client.Job) []terminal.Cell {
+func (t *jobTable) row(job client.Job) []terminal.Cell {
 	var code, files, size string
 	if job.Error != nil {
 		code = printable(string(job.Error.Code))
@@ -136,7 +137,7 @@ func rowOf(job client.Job) []terminal.Cell {
 	colour := statusColours[job.Status]
 	return []terminal.Cell{
 		{Text: strconv.FormatInt(job.ID, 10)}, {Text: printable(string(job.Status)), Colour: colour}, {Text: code, Colour: colour},
-		{Text: printable(string(job.Mode))}, {Text: printable(textOf(job.Strategy))}, {Text: job.CreatedAt.Local().Format("2006-01-02 15:04")},
+		{Text: printable(string(job.Mode))}, {Text: printable(textOf(job.Strategy))}, {Text: whenText(job.CreatedAt, t.now)},
 		{Text: files}, {Text: size}, {Text: secondsText(job.DurationSeconds)},
 		{Text: placeText(job.SourcePortal, job.SourcePath)}, {Text: placeText(job.DestinationPortal, job.DestinationPath)},
 	}

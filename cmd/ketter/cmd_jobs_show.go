@@ -80,7 +80,7 @@ func printJob(out io.Writer, job client.JobDetail) error {
 func strategyText(job client.JobDetail) string {
 	text := textOf(job.Strategy)
 	if job.Strategy == nil {
-		text = "not decided yet"
+		text = "not decided"
 	}
 	if job.Method != nil {
 		text += ", by " + string(*job.Method)

@@ -58,7 +58,6 @@ func jobExitStatuses() string {
 // watch follows a job to its end and says what became of it.
 func (o *jobsOptions) watch(cmd *cobra.Command, asked *client.Client, job client.Job) error {
 	t := &jobTeller{out: cmd.OutOrStdout(), err: cmd.ErrOrStderr(), bar: liveBar{cmd.ErrOrStderr()}, id: job.ID, queue: job.Queue, json: o.json}
-	t.api = ""
 	if cmd.Flags().Changed("api") {
 		t.api = " --api " + asked.Address()
 	}
@@ -94,8 +93,7 @@ func (t *jobTeller) follow(ctx context.Context, asked *client.Client) (job clien
 // detached says that only the watching has ended.
 func (t *jobTeller) detached() error {
 	t.bar.clear()
-	fmt.Fprintf(t.err, "Detached; job %d goes on. `ketter jobs watch %d%s` watches it again, `ketter jobs cancel %d%s` ends it.\n",
-		t.id, t.id, t.api, t.id, t.api)
+	fmt.Fprintf(t.err, "Detached; job %d goes on. `ketter jobs watch %d%s` watches it again.\n", t.id, t.id, t.api)
 	return &exitError{status: detachedStatus}
 }
 

@@ -122,7 +122,7 @@ func runLabs(cmd *cobra.Command, asked *client.Client, labs lab.Options, reportD
 // labs finds out whether that is the same folder.
 func sideOf(ctx context.Context, asked *client.Client, text string) (lab.Side, error) {
 	name, inside, err := placeOfArgument(text)
-	if name == "" {
+	if err != nil || name == "" {
 		return lab.Side{Path: inside, Here: inside}, err
 	}
 	portal, err := asked.Portal(ctx, name)

@@ -52,6 +52,17 @@ func completePortals(api *string, suffix string, directive cobra.ShellCompDirect
 	}
 }
 
+// completeOnePortal is for a command that takes one portal.
+func completeOnePortal(options *portalOptions) completion {
+	offer := completePortals(&options.api, "", cobra.ShellCompDirectiveNoFileComp)
+	return func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return offer(cmd, args, typed)
+	}
+}
+
 func askToComplete(cmd *cobra.Command, api string, ask func(context.Context, *client.Client) error) {
 	asked, err := newClient(api)
 	if err != nil {

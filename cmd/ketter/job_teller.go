@@ -77,11 +77,11 @@ func (t *jobTeller) noteOf(e client.Event) string {
 func (t *jobTeller) progress(told client.Progress) error {
 	p := progressOf(told)
 	switch {
+	case told.Phase == nil: // nothing is known yet
 	case t.json:
 		f := progressFields(p)
 		f["job_id"], f["worker"], f["updated_at"] = t.id, told.Worker, told.UpdatedAt
 		return jsonLine(t.out, "progress", f)
-	case told.Phase == nil: // nothing is known yet
 	case terminal.Columns(t.err) > 0:
 		t.bar.draw(p)
 	case p.Phase != t.plainPhase || told.UpdatedAt.Sub(t.plainAt) >= plainEvery:

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
+	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/transfer"
 	"github.com/ketter/ketter/infra/terminal"
 )
@@ -27,6 +29,8 @@ func finalText(portal *string, destination, source string) string {
 	return placeText(portal, destination)
 }
 
+var portalName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+
 // placeOfArgument reads a folder of this host, which begins with / or a dot, or PORTAL[:path].
 func placeOfArgument(text string) (portal, inside string, err error) {
 	if strings.HasPrefix(text, "/") || strings.HasPrefix(text, ".") {
@@ -34,6 +38,11 @@ func placeOfArgument(text string) (portal, inside string, err error) {
 		return "", inside, err
 	}
 	portal, inside, _ = strings.Cut(text, ":")
+	if !portalName.MatchString(portal) {
+		return "", "", &failure.Error{
+			Code: failure.InvalidRequest, Message: fmt.Sprintf("%q is neither a path nor PORTAL:PATH", text), Hint: "A path begins with / or ./",
+		}
+	}
 	if inside == "" {
 		inside = "/"
 	}
@@ -74,6 +83,15 @@ func secondsText(seconds *float64) string {
 	}
 	const longest = 1e9 // some 30 years; a Duration holds no more than 290
 	return time.Duration(min(*seconds, longest) * float64(time.Second)).Round(time.Second).String()
+}
+
+// whenText is as ls(1) has it: the time of what is recent, the year of what isn't.
+func whenText(t, now time.Time) string {
+	const recent = 180 * 24 * time.Hour
+	if age := now.Sub(t); age > recent || age < -recent {
+		return t.Local().Format("Jan 02  2006")
+	}
+	return t.Local().Format("Jan 02 15:04")
 }
 
 // rateOf is in units of 10⁶ bytes a second; 0 where it can't be said.

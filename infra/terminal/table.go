@@ -9,7 +9,7 @@ import (
 
 const (
 	gap  = 2
-	snug = 16 // cells that a column which may shrink should keep
+	snug = 15 // cells that a column which may shrink should keep
 )
 
 // Column is one of a table's.
@@ -17,7 +17,7 @@ type Column struct {
 	Title   string
 	Right   bool // figures
 	Shrinks bool // long texts lose their middle where there isn't room for all
-	Spare   int  // where there isn't room even so, columns with the highest go first; those with 0 stay
+	Spare   int  // where there isn't room even so, it may be left out, the higher the rather; 0: it stays
 }
 
 // Cell is a text, and its colour where there are any.
@@ -81,21 +81,31 @@ func (t *Table) measure() {
 	}
 }
 
-// fit gives each column its width: first those that shrink do so to a snug one, then spare ones go, then they shrink to what is left.
+// fit gives each column its width. Those that stay have theirs; the spare ones come in, the least spare first, as long as there is
+// room with all that shrink at a snug one; then these get what is left.
 func (t *Table) fit() []int {
-	widths := slices.Clone(t.widths)
 	if t.Width == 0 {
-		return widths
+		return t.widths
 	}
-	for over(widths, t.Width) > t.slack(widths, snug) {
-		spare := t.mostSpare(widths)
-		if spare < 0 {
-			break
+	widths := slices.Repeat([]int{-1}, len(t.Columns))
+	for _, i := range t.bySpare() {
+		widths[i] = t.widths[i]
+		if t.Columns[i].Spare > 0 && over(widths, t.Width) > t.slack(widths) {
+			widths[i] = -1
 		}
-		widths[spare] = -1
 	}
 	t.shrink(widths)
 	return widths
+}
+
+// bySpare are the columns' numbers, those that stay first.
+func (t *Table) bySpare() []int {
+	order := make([]int, len(t.Columns))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return t.Columns[a].Spare - t.Columns[b].Spare })
+	return order
 }
 
 // over is by how many cells a line is too long.
@@ -109,24 +119,14 @@ func over(widths []int, room int) int {
 	return total - room
 }
 
-// slack is how many cells the columns that shrink have above a least width.
-func (t *Table) slack(widths []int, least int) (cells int) {
+// slack is how many cells the columns that shrink have above a snug width.
+func (t *Table) slack(widths []int) (cells int) {
 	for i, c := range t.Columns {
 		if c.Shrinks {
-			cells += max(0, widths[i]-least)
+			cells += max(0, widths[i]-snug)
 		}
 	}
 	return cells
-}
-
-func (t *Table) mostSpare(widths []int) int {
-	found := -1
-	for i, c := range t.Columns {
-		if widths[i] >= 0 && c.Spare > 0 && (found < 0 || c.Spare > t.Columns[found].Spare) {
-			found = i
-		}
-	}
-	return found
 }
 
 // shrink takes a cell from the widest of those that shrink until the line fits, or nothing is left to take.
