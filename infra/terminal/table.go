@@ -156,20 +156,21 @@ func (t *Table) line(b *strings.Builder, widths []int, cells []Cell) {
 			line.WriteString(strings.Repeat(" ", gap))
 			room -= gap
 		}
-		text := Middle(cell.Text, widths[i])
-		if t.Width > 0 {
-			text = Head(text, max(room, 0)) // a terminal that is too narrow for anything
-			room -= widths[i]
+		width := widths[i]
+		if t.Width > 0 { // it may be too narrow for anything
+			width = min(width, max(room, 0))
+			room -= width
 		}
-		line.WriteString(t.cell(t.Columns[i], cell.Colour, text, widths[i]))
+		line.WriteString(t.cell(t.Columns[i], cell, width))
 	}
 	fmt.Fprintln(b, strings.TrimRight(line.String(), " "))
 }
 
-func (t *Table) cell(c Column, colour Colour, text string, width int) string {
-	padding := strings.Repeat(" ", max(0, width-Width(text)))
+func (t *Table) cell(c Column, cell Cell, width int) string {
+	text := Middle(cell.Text, width)
+	padding := strings.Repeat(" ", width-Width(text))
 	if t.Colours {
-		text = colour.Paint(text)
+		text = cell.Colour.Paint(text)
 	}
 	if c.Right {
 		return padding + text
