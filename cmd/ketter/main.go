@@ -116,8 +116,12 @@ func reportJSON(w io.Writer, err error) int {
 	if errors.As(err, &said) {
 		return said.status
 	}
-	f := failure.From(err)
-	_ = jsonLine(w, "error", errorFields(f)) // whoever went away has the exit status
+	f, told := failure.From(err), fields{"code": failure.Internal, "message": err.Error(), "path": "", "hint": ""}
+	var known *failure.Error
+	if errors.As(err, &known) || f.Code == failure.Cancelled {
+		told = errorFields(f)
+	}
+	_ = jsonLine(w, "error", told) // whoever went away has the exit status
 	return f.Code.ExitStatus()
 }
 
