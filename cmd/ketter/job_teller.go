@@ -135,8 +135,9 @@ func (t *jobTeller) succeeded(job client.JobDetail) error {
 		})
 	}
 	done := map[transfer.Mode]string{transfer.Copy: "copied", transfer.Move: "moved"}[job.Mode]
-	_, err := fmt.Fprintf(t.out, "Job %d %s %s, %s in %s (%.1f MB/s) to %s (%s, %s)\n", job.ID, done, countText(job.FilesCopied, "file"),
-		bytesText(job.BytesCopied), secondsText(job.DurationSeconds), rate, final, textOf(job.Strategy), proofText(job.Method, job.Verify))
+	proof := fmt.Sprintf("%s, %s", textOf(job.Strategy), proofText(job.Method, job.Verify))
+	_, err := fmt.Fprintf(t.out, "Job %d %s %s, %s in %s (%.1f MB/s) to %s (%s)\n", job.ID, done, countText(job.FilesCopied, "file"),
+		bytesText(job.BytesCopied), secondsText(job.DurationSeconds), rate, final, printable(proof))
 	return err
 }
 
