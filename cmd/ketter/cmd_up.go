@@ -180,7 +180,6 @@ func printUp(out io.Writer, c config.Config, address net.Addr, postgres, redis s
 	for _, root := range c.AllowedRoots {
 		fmt.Fprintf(out, "  jobs may use %s\n", root)
 	}
-	fmt.Fprintf(out, "Ctrl-C stops it all. Post a job:\n  curl -H 'Content-Type: application/json' http://%s/jobs -d \\\n"+
-		"    '{\"source_path\": \"%s/SOURCE\", \"destination_path\": \"%s/DESTINATION\", \"mode\": \"copy\"}'\n",
-		address, c.AllowedRoots[0], c.AllowedRoots[0])
+	fmt.Fprintf(out, "Ctrl-C stops it all. A job, from another window:\n"+
+		"  ketter jobs create --api http://%s --from %s/SOURCE --to %s/DESTINATION --mode copy --wait\n", address, c.AllowedRoots[0], c.AllowedRoots[0])
 }
