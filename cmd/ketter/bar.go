@@ -37,12 +37,12 @@ func (b liveBar) clear() {
 
 // bar is one line: phase, share, files, bytes, rate and what is left.
 func bar(p transfer.Progress, columns int) string {
-	if p.BytesTotal == 0 && p.FilesTotal == 0 { // who can say how much of how much that is
-		return terminal.Head(fmt.Sprintf("%-10s %s", printable(string(p.Phase)), figuresOf(p)), columns)
+	label, figures := fmt.Sprintf("%-10s ", printable(string(p.Phase))), figuresOf(p)
+	if !hasTotals(p) {
+		return terminal.Head(label+figures, columns)
 	}
 	share := shareOf(p)
-	label := fmt.Sprintf("%-10s %3.0f%% ", printable(string(p.Phase)), share*100)
-	figures := " " + figuresOf(p)
+	label, figures = label+percent(share)+" ", " "+figures
 	line := label + figures
 	if room := columns - terminal.Width(line) - 2; room >= 10 {
 		room = min(room, 30)
@@ -51,6 +51,11 @@ func bar(p transfer.Progress, columns int) string {
 	}
 	return terminal.Head(line, columns)
 }
+
+// hasTotals reports whether anybody can say which part of it is done.
+func hasTotals(p transfer.Progress) bool { return p.BytesTotal > 0 || p.FilesTotal > 0 }
+
+func percent(share float64) string { return fmt.Sprintf("%3.0f%%", share*100) }
 
 func shareOf(p transfer.Progress) float64 {
 	switch {

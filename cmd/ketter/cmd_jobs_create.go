@@ -81,7 +81,7 @@ func (o *jobsCreateOptions) run(cmd *cobra.Command) error {
 		return unsure(err, order.IdempotencyKey)
 	}
 	if o.wait {
-		return o.watch(cmd, asked, job)
+		return o.watch(cmd, asked, job.ID, job.Queue)
 	}
 	if o.json {
 		return printJSON(cmd.OutOrStdout(), job)

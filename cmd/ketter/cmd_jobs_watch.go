@@ -45,7 +45,7 @@ ends the watching, never the job. When the API is away for less than five minute
 			if err != nil {
 				return err
 			}
-			return options.watch(cmd, asked, job)
+			return options.watch(cmd, asked, job.ID, job.Queue)
 		},
 	}
 }
@@ -56,8 +56,8 @@ func jobExitStatuses() string {
 }
 
 // watch follows a job to its end and says what became of it.
-func (o *jobsOptions) watch(cmd *cobra.Command, asked *client.Client, job client.Job) error {
-	t := &jobTeller{out: cmd.OutOrStdout(), err: cmd.ErrOrStderr(), bar: liveBar{cmd.ErrOrStderr()}, id: job.ID, queue: job.Queue, json: o.json}
+func (o *jobsOptions) watch(cmd *cobra.Command, asked *client.Client, id int64, queue string) error {
+	t := &jobTeller{out: cmd.OutOrStdout(), err: cmd.ErrOrStderr(), bar: liveBar{cmd.ErrOrStderr()}, id: id, queue: queue, json: o.json}
 	if cmd.Flags().Changed("api") {
 		t.api = " --api " + asked.Address()
 	}

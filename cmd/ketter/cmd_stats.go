@@ -107,7 +107,7 @@ func groupRow(g client.SummaryGroup) []terminal.Cell {
 		{Text: printable(textOf(g.Strategy))}, {Text: printable(string(g.Mode))}, {Text: portalText(g.SourcePortal)}, {Text: portalText(g.DestinationPortal)},
 		count(g.Jobs), count(g.Succeeded), failed, count(g.Cancelled), count(g.Unfinished), count(g.Files), {Text: bytesText(g.Bytes)},
 		{Text: secondsText(g.DurationMedianSeconds)}, {Text: secondsText(g.DurationP95Seconds)},
-		{Text: figureText(g.MbPerSecond)}, {Text: figureText(g.FilesPerSecond)}, {Text: failuresText(g.Failures)},
+		{Text: figureText(g.MBPerSecond)}, {Text: figureText(g.FilesPerSecond)}, {Text: failuresText(g.Failures)},
 	}
 }
 
@@ -122,10 +122,10 @@ func figureText(f *float64) string {
 }
 
 // failuresText has the most frequent first.
-func failuresText(failures map[string]int64) string {
+func failuresText(failures map[string]int) string {
 	codes := slices.SortedFunc(maps.Keys(failures), func(a, b string) int {
 		if failures[a] != failures[b] {
-			return int(max(-1, min(1, failures[b]-failures[a])))
+			return failures[b] - failures[a]
 		}
 		return strings.Compare(a, b)
 	})

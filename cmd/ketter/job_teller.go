@@ -54,8 +54,12 @@ func (t *jobTeller) event(e client.Event) error {
 		return nil
 	}
 	t.bar.clear()
-	fmt.Fprintf(t.err, "%s  %-17s  %s\n", e.CreatedAt.Local().Format(time.TimeOnly), printable(string(e.Kind)), printable(e.Message))
+	t.line(e.CreatedAt, string(e.Kind), e.Message)
 	return nil
+}
+
+func (t *jobTeller) line(at time.Time, what, text string) {
+	fmt.Fprintf(t.err, "%s  %-17s  %s\n", at.Local().Format(time.TimeOnly), printable(what), printable(text))
 }
 
 // isNews are the kinds that a person who looks at a bar has to read.
@@ -86,7 +90,11 @@ func (t *jobTeller) progress(told client.Progress) error {
 		t.bar.draw(p)
 	case p.Phase != t.plainPhase || told.UpdatedAt.Sub(t.plainAt) >= plainEvery:
 		t.plainPhase, t.plainAt = p.Phase, told.UpdatedAt
-		fmt.Fprintf(t.err, "%s  %-17s  %3.0f%%  %s\n", told.UpdatedAt.Local().Format(time.TimeOnly), printable(string(p.Phase)), shareOf(p)*100, figuresOf(p))
+		figures := figuresOf(p)
+		if hasTotals(p) {
+			figures = percent(shareOf(p)) + "  " + figures
+		}
+		t.line(told.UpdatedAt, string(p.Phase), figures)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"time"
@@ -33,7 +34,7 @@ type Event struct {
 	Seq       int64              `json:"seq"`
 	Kind      transfer.EventKind `json:"kind"`
 	Message   string             `json:"message"`
-	Payload   map[string]any     `json:"payload"`
+	Payload   json.RawMessage    `json:"payload"`
 	Actor     *string            `json:"actor"` // the name of a token; nil: Ketter by itself, or somebody without one
 	CreatedAt time.Time          `json:"created_at"`
 }

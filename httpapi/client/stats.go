@@ -38,9 +38,9 @@ type SummaryGroup struct {
 	Bytes                 int64              `json:"bytes"`
 	DurationMedianSeconds *float64           `json:"duration_median_seconds"`
 	DurationP95Seconds    *float64           `json:"duration_p95_seconds"`
-	MbPerSecond           *float64           `json:"mb_per_second"`
+	MBPerSecond           *float64           `json:"mb_per_second"`
 	FilesPerSecond        *float64           `json:"files_per_second"`
-	Failures              map[string]int64   `json:"failures"` // by code
+	Failures              map[string]int     `json:"failures"` // by code
 }
 
 // Summary returns the figures of the jobs that fit the filters (since, until, mode, strategy, portal).
