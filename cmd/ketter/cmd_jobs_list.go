@@ -3,18 +3,22 @@ package main
 import (
 	"fmt"
 	"maps"
+	"math"
 	"net/url"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/httpapi/client"
 	"github.com/ketter/ketter/infra/terminal"
 )
 
-// largestPage is what the API gives at once.
-const largestPage = 500
+const (
+	largestPage = 500 // what the API gives at once
+	leastPath   = 15  // cells in which a path says something yet
+)
 
 type jobsListOptions struct {
 	*jobsOptions
@@ -78,7 +82,7 @@ func (o *jobsListOptions) run(cmd *cobra.Command) error {
 // pages asks for one page after another, as many jobs as are wanted, and returns where those that are left begin.
 func (o *jobsListOptions) pages(cmd *cobra.Command, asked *client.Client, filters url.Values, each func(client.JobPage) error) (*int64, error) {
 	filters = maps.Clone(filters)
-	for wanted := o.limit; ; {
+	for wanted, last := o.limit, int64(math.MaxInt64); ; {
 		size := min(wanted, largestPage)
 		if o.all {
 			size = largestPage
@@ -88,6 +92,9 @@ func (o *jobsListOptions) pages(cmd *cobra.Command, asked *client.Client, filter
 		if err != nil {
 			return nil, err
 		}
+		if page.NextBefore != nil && *page.NextBefore >= last {
+			return nil, failure.New(client.Unreachable, "", asked.Address()+" answers with the same page again and again")
+		}
 		if err := each(page); err != nil {
 			return nil, err
 		}
@@ -95,7 +102,8 @@ func (o *jobsListOptions) pages(cmd *cobra.Command, asked *client.Client, filter
 		if page.NextBefore == nil || len(page.Jobs) == 0 || !o.all && wanted <= 0 {
 			return page.NextBefore, nil
 		}
-		filters.Set("before", strconv.FormatInt(*page.NextBefore, 10))
+		last = *page.NextBefore
+		filters.Set("before", strconv.FormatInt(last, 10))
 	}
 }
 
@@ -109,10 +117,10 @@ type jobTable struct {
 
 func newJobTable(cmd *cobra.Command) *jobTable {
 	return &jobTable{cmd: cmd, now: time.Now(), table: terminal.NewTable(cmd.OutOrStdout(),
-		terminal.Column{Title: "ID", Right: true}, terminal.Column{Title: "STATUS"}, terminal.Column{Title: "ERROR", Shrinks: true, Spare: 1},
+		terminal.Column{Title: "ID", Right: true}, terminal.Column{Title: "STATUS"}, terminal.Column{Title: "ERROR", Least: 18, Spare: 1},
 		terminal.Column{Title: "MODE", Spare: 4}, terminal.Column{Title: "STRATEGY", Spare: 6}, terminal.Column{Title: "SUBMITTED", Spare: 2},
 		terminal.Column{Title: "FILES", Right: true, Spare: 7}, terminal.Column{Title: "SIZE", Right: true, Spare: 3},
-		terminal.Column{Title: "TOOK", Right: true, Spare: 5}, terminal.Column{Title: "FROM", Shrinks: true}, terminal.Column{Title: "TO", Shrinks: true})}
+		terminal.Column{Title: "TOOK", Right: true, Spare: 5}, terminal.Column{Title: "FROM", Least: leastPath}, terminal.Column{Title: "TO", Least: leastPath})}
 }
 
 func (t *jobTable) page(jobs []client.Job) error {

@@ -84,13 +84,13 @@ func printSummary(out io.Writer, s client.Summary) error {
 		return err
 	}
 	table := terminal.NewTable(out,
-		terminal.Column{Title: "STRATEGY"}, terminal.Column{Title: "MODE"}, terminal.Column{Title: "FROM", Shrinks: true, Spare: 1},
-		terminal.Column{Title: "TO", Shrinks: true, Spare: 1}, terminal.Column{Title: "JOBS", Right: true}, terminal.Column{Title: "OK", Right: true, Spare: 4},
+		terminal.Column{Title: "STRATEGY"}, terminal.Column{Title: "MODE"}, terminal.Column{Title: "FROM", Least: 6, Spare: 1},
+		terminal.Column{Title: "TO", Least: 6, Spare: 1}, terminal.Column{Title: "JOBS", Right: true}, terminal.Column{Title: "OK", Right: true, Spare: 4},
 		terminal.Column{Title: "FAILED", Right: true}, terminal.Column{Title: "CANCELLED", Right: true, Spare: 8},
 		terminal.Column{Title: "OPEN", Right: true, Spare: 6}, terminal.Column{Title: "FILES", Right: true, Spare: 7},
 		terminal.Column{Title: "SIZE", Right: true, Spare: 3}, terminal.Column{Title: "MEDIAN", Right: true}, terminal.Column{Title: "P95", Right: true, Spare: 5},
 		terminal.Column{Title: "MB/s", Right: true}, terminal.Column{Title: "FILES/s", Right: true, Spare: 9},
-		terminal.Column{Title: "FAILURES", Shrinks: true, Spare: 2})
+		terminal.Column{Title: "FAILURES", Least: 20, Spare: 2})
 	for _, g := range s.Groups {
 		table.Row(groupRow(g)...)
 	}

@@ -101,6 +101,14 @@ func TestPagesAreAskedForUntilThereAreEnough(t *testing.T) {
 	}
 }
 
+func TestAnAPIThatGivesTheSamePageForEverIsLeft(t *testing.T) {
+	t.Parallel()
+	url, _ := api(t, 200, "application/json", `{"jobs":[{"id":7}],"next_before":7}`)
+	if out, errOut, status := ketter(t, "jobs", "list", "--all", "--api", url); status != 1 || strings.Count(out, "\n") != 2 || !strings.Contains(errOut, "the same page") {
+		t.Errorf("status %d\n%s%s", status, out, errOut)
+	}
+}
+
 func TestATimeIsReadAsPeopleWriteIt(t *testing.T) {
 	t.Parallel()
 	zone := time.FixedZone("BRT", -3*60*60)

@@ -7,17 +7,14 @@ import (
 	"strings"
 )
 
-const (
-	gap  = 2
-	snug = 15 // cells that a column which may shrink should keep
-)
+const gap = 2
 
 // Column is one of a table's.
 type Column struct {
-	Title   string
-	Right   bool // figures
-	Shrinks bool // long texts lose their middle where there isn't room for all
-	Spare   int  // where there isn't room even so, it may be left out, the higher the rather; 0: it stays
+	Title string
+	Right bool // figures
+	Least int  // where there isn't room for all, its texts lose their middle, down to so many cells; 0: they never do
+	Spare int  // where there isn't room even so, it may be left out, the higher the rather; 0: it stays
 }
 
 // Cell is a text, and its colour where there are any.
@@ -82,7 +79,7 @@ func (t *Table) measure() {
 }
 
 // fit gives each column its width. Those that stay have theirs; the spare ones come in, the least spare first, as long as there is
-// room with all that shrink at a snug one; then these get what is left.
+// room with all that shrink at their least; then these get what is left.
 func (t *Table) fit() []int {
 	if t.Width == 0 {
 		return t.widths
@@ -119,30 +116,40 @@ func over(widths []int, room int) int {
 	return total - room
 }
 
-// slack is how many cells the columns that shrink have above a snug width.
+// slack is how many cells the columns that shrink have above their least.
 func (t *Table) slack(widths []int) (cells int) {
 	for i, c := range t.Columns {
-		if c.Shrinks {
-			cells += max(0, widths[i]-snug)
+		if c.Least > 0 {
+			cells += max(0, widths[i]-c.Least)
 		}
 	}
 	return cells
 }
 
-// shrink takes a cell from the widest of those that shrink until the line fits, or nothing is left to take.
+// shrink takes a cell from the widest of those that shrink until the line fits, or nothing is left to take. None is taken below its
+// least as long as another is above.
 func (t *Table) shrink(widths []int) {
 	for excess := over(widths, t.Width); excess > 0; excess-- {
-		widest := -1
-		for i, c := range t.Columns {
-			if c.Shrinks && widths[i] > 1 && (widest < 0 || widths[i] > widths[widest]) {
-				widest = i
-			}
+		widest := t.widest(widths, func(i int) bool { return widths[i] > t.Columns[i].Least })
+		if widest < 0 {
+			widest = t.widest(widths, func(i int) bool { return widths[i] > 1 })
 		}
 		if widest < 0 {
 			return
 		}
 		widths[widest]--
 	}
+}
+
+// widest is that of the columns that shrink and may give; -1: none.
+func (t *Table) widest(widths []int, may func(int) bool) int {
+	found := -1
+	for i, c := range t.Columns {
+		if c.Least > 0 && may(i) && (found < 0 || widths[i] > widths[found]) {
+			found = i
+		}
+	}
+	return found
 }
 
 func (t *Table) line(b *strings.Builder, widths []int, cells []Cell) {

@@ -55,10 +55,10 @@ func FuzzWhatWasFittedFits(f *testing.F) {
 // aTable is one with something of everything.
 func aTable(out *bytes.Buffer, width int) *Table {
 	table := &Table{Out: out, Width: width, Columns: []Column{
-		{Title: "ID", Right: true}, {Title: "STATUS"}, {Title: "ERROR", Shrinks: true, Spare: 1}, {Title: "EMPTY"},
-		{Title: "SIZE", Right: true, Spare: 3}, {Title: "WHEN", Spare: 2}, {Title: "FROM", Shrinks: true}, {Title: "TO", Shrinks: true},
+		{Title: "ID", Right: true}, {Title: "STATUS"}, {Title: "ERROR", Least: 18, Spare: 1}, {Title: "EMPTY"},
+		{Title: "SIZE", Right: true, Spare: 3}, {Title: "WHEN", Spare: 2}, {Title: "FROM", Least: 15}, {Title: "TO", Least: 15},
 	}}
-	for i := range 12 {
+	for i := range 6 {
 		table.Row(Cell{Text: fmt.Sprint(i)}, Cell{Text: "failed", Colour: Red}, Cell{Text: "destination_exists"}, Cell{},
 			Cell{Text: "1.0 GB"}, Cell{Text: "Nov 28 06:33"}, Cell{Text: "/mnt/nexis/音声/Session " + fmt.Sprint(i)}, Cell{Text: "SRVTRF:/in/" + strings.Repeat("deep/", i)})
 	}
@@ -67,7 +67,7 @@ func aTable(out *bytes.Buffer, width int) *Table {
 
 func TestNoLineOfATableIsLongerThanItsTerminal(t *testing.T) {
 	t.Parallel()
-	for width := 1; width < 200; width++ {
+	for width := 1; width < 130; width++ {
 		var out bytes.Buffer
 		if err := aTable(&out, width).Flush(); err != nil {
 			t.Fatal(err)
@@ -85,7 +85,7 @@ func TestColumnsThatDontFitAreLeftOutTheSparestFirst(t *testing.T) {
 	for width, want := range map[int]string{
 		0:   "ID STATUS ERROR SIZE WHEN FROM TO",
 		200: "ID STATUS ERROR SIZE WHEN FROM TO",
-		70:  "ID STATUS ERROR SIZE FROM TO", // there is no room for WHEN
+		74:  "ID STATUS ERROR SIZE FROM TO", // there is no room for WHEN
 		60:  "ID STATUS WHEN FROM TO",
 		45:  "ID STATUS FROM TO",
 	} {
