@@ -58,7 +58,7 @@ func Page(cmd *cobra.Command, version string) string {
 	description, statuses, found := strings.Cut(long, "EXIT STATUS\n")
 	prose(&b, description)
 	options(&b, "OPTIONS", cmd.NonInheritedFlags())
-	options(&b, "OPTIONS OF ALL COMMANDS ABOVE", cmd.InheritedFlags())
+	options(&b, "COMMON OPTIONS", cmd.InheritedFlags())
 	if found {
 		b.WriteString(".SH EXIT STATUS\n")
 		verbatim(&b, statuses)
