@@ -7,9 +7,9 @@ package db
 
 import (
 	"context"
+	"time"
 
 	"github.com/ketter/ketter/engine/transfer"
-	"time"
 )
 
 const createJob = `-- name: CreateJob :one
@@ -17,7 +17,7 @@ INSERT INTO jobs (mode, source_path, destination_path, requested_strategy, verif
                   source_portal, source_portal_name, destination_portal, destination_portal_name)
 VALUES ($1, $2, $3, $4, $5, $6, $7,
         $8, $9, $10, $11)
-RETURNING id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name
+RETURNING id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, route, run_seconds
 `
 
 type CreateJobParams struct {
@@ -82,12 +82,14 @@ func (q *Queries) CreateJob(ctx context.Context, arg CreateJobParams) (Job, erro
 		&i.QueuedAt,
 		&i.SourcePortalName,
 		&i.DestinationPortalName,
+		&i.Route,
+		&i.RunSeconds,
 	)
 	return i, err
 }
 
 const getJob = `-- name: GetJob :one
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name FROM jobs WHERE id = $1
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, route, run_seconds FROM jobs WHERE id = $1
 `
 
 func (q *Queries) GetJob(ctx context.Context, id int64) (Job, error) {
@@ -126,6 +128,8 @@ func (q *Queries) GetJob(ctx context.Context, id int64) (Job, error) {
 		&i.QueuedAt,
 		&i.SourcePortalName,
 		&i.DestinationPortalName,
+		&i.Route,
+		&i.RunSeconds,
 	)
 	return i, err
 }
@@ -163,101 +167,29 @@ func (q *Queries) Installation(ctx context.Context) (string, error) {
 }
 
 const listJobs = `-- name: ListJobs :many
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name FROM jobs WHERE id < $1 ORDER BY id DESC LIMIT $2
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, route, run_seconds FROM jobs
+WHERE id < $1 AND id >= $2
+  AND created_at >= coalesce($3::timestamptz, '-infinity') AND created_at < coalesce($4::timestamptz, 'infinity')
+ORDER BY id DESC
+LIMIT $5
 `
 
 type ListJobsParams struct {
 	Before   int64
+	Lowest   int64
+	Since    *time.Time
+	Until    *time.Time
 	RowLimit int32
 }
 
-// ListJobs is newest first; before is the last id of the page before.
+// ListJobs is newest first, as every list is, and reads no job in vain but those that share a hundred of ids or an hour with an end of the
+// time that is asked for: before is the last id of the page before, or the first that is too late; lowest and the times are as in IDsOf.
 func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]Job, error) {
-	rows, err := q.db.Query(ctx, listJobs, arg.Before, arg.RowLimit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Job
-	for rows.Next() {
-		var i Job
-		if err := rows.Scan(
-			&i.ID,
-			&i.Mode,
-			&i.Status,
-			&i.SourcePath,
-			&i.DestinationPath,
-			&i.SourcePortal,
-			&i.DestinationPortal,
-			&i.RequestedStrategy,
-			&i.Verify,
-			&i.Strategy,
-			&i.Method,
-			&i.FilesCopied,
-			&i.BytesCopied,
-			&i.Attempts,
-			&i.RiverJobID,
-			&i.EventSeq,
-			&i.PublishIntent,
-			&i.CancelRequestedAt,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.StartedAt,
-			&i.FinishedAt,
-			&i.ErrorCode,
-			&i.ErrorMessage,
-			&i.ErrorPath,
-			&i.ErrorHint,
-			&i.Queue,
-			&i.Priority,
-			&i.Takeovers,
-			&i.QueuedAt,
-			&i.SourcePortalName,
-			&i.DestinationPortalName,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listJobsOf = `-- name: ListJobsOf :many
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name FROM jobs WHERE id = ANY(ARRAY(
-    SELECT newest.id
-    FROM unnest($1::text[]) AS a(status), unnest($2::text[]) AS b(mode), unnest($3::text[]) AS c(strategy),
-        LATERAL (
-            SELECT j.id FROM jobs j
-            WHERE j.status = a.status AND j.mode = b.mode AND coalesce(j.strategy, '') = c.strategy AND -j.id > - $4::bigint
-            ORDER BY -j.id
-            LIMIT $5
-        ) AS newest
-    ORDER BY newest.id DESC
-    LIMIT $5
-))
-ORDER BY id DESC
-`
-
-type ListJobsOfParams struct {
-	Statuses   []string
-	Modes      []string
-	Strategies []string
-	Before     int64
-	RowLimit   int32
-}
-
-// ListJobsOf is ListJobs for some statuses, modes and strategies (an empty one is: not decided yet). For each of their combinations
-// the newest ids are read from one short range of the index jobs_by_class, and the newest of all these are the page:
-// however rare a combination is, no row is read in vain.
-func (q *Queries) ListJobsOf(ctx context.Context, arg ListJobsOfParams) ([]Job, error) {
-	rows, err := q.db.Query(ctx, listJobsOf,
-		arg.Statuses,
-		arg.Modes,
-		arg.Strategies,
+	rows, err := q.db.Query(ctx, listJobs,
 		arg.Before,
+		arg.Lowest,
+		arg.Since,
+		arg.Until,
 		arg.RowLimit,
 	)
 	if err != nil {
@@ -300,6 +232,295 @@ func (q *Queries) ListJobsOf(ctx context.Context, arg ListJobsOfParams) ([]Job, 
 			&i.QueuedAt,
 			&i.SourcePortalName,
 			&i.DestinationPortalName,
+			&i.Route,
+			&i.RunSeconds,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listJobsOf = `-- name: ListJobsOf :many
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, route, run_seconds FROM jobs WHERE id = ANY(ARRAY(
+    SELECT newest.id
+    FROM unnest($1::text[]) AS a(status), unnest($2::text[]) AS b(mode), unnest($3::text[]) AS c(strategy),
+        LATERAL (
+            SELECT j.id FROM jobs j
+            WHERE j.status = a.status AND j.mode = b.mode AND coalesce(j.strategy, '') = c.strategy
+              AND -j.id > - $4::bigint AND -j.id <= - $5::bigint
+              AND j.created_at >= coalesce($6::timestamptz, '-infinity')
+              AND j.created_at < coalesce($7::timestamptz, 'infinity')
+            ORDER BY -j.id
+            LIMIT $8
+        ) AS newest
+    ORDER BY newest.id DESC
+    LIMIT $8
+))
+ORDER BY id DESC
+`
+
+type ListJobsOfParams struct {
+	Statuses   []string
+	Modes      []string
+	Strategies []string
+	Before     int64
+	Lowest     int64
+	Since      *time.Time
+	Until      *time.Time
+	RowLimit   int32
+}
+
+// ListJobsOf is ListJobs for some statuses, modes and strategies (an empty one is: not decided yet). For each of their combinations
+// the newest ids are read from one short range of the index jobs_by_class, and the newest of all these are the page:
+// however rare a combination is, no row is read in vain.
+func (q *Queries) ListJobsOf(ctx context.Context, arg ListJobsOfParams) ([]Job, error) {
+	rows, err := q.db.Query(ctx, listJobsOf,
+		arg.Statuses,
+		arg.Modes,
+		arg.Strategies,
+		arg.Before,
+		arg.Lowest,
+		arg.Since,
+		arg.Until,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Job
+	for rows.Next() {
+		var i Job
+		if err := rows.Scan(
+			&i.ID,
+			&i.Mode,
+			&i.Status,
+			&i.SourcePath,
+			&i.DestinationPath,
+			&i.SourcePortal,
+			&i.DestinationPortal,
+			&i.RequestedStrategy,
+			&i.Verify,
+			&i.Strategy,
+			&i.Method,
+			&i.FilesCopied,
+			&i.BytesCopied,
+			&i.Attempts,
+			&i.RiverJobID,
+			&i.EventSeq,
+			&i.PublishIntent,
+			&i.CancelRequestedAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.StartedAt,
+			&i.FinishedAt,
+			&i.ErrorCode,
+			&i.ErrorMessage,
+			&i.ErrorPath,
+			&i.ErrorHint,
+			&i.Queue,
+			&i.Priority,
+			&i.Takeovers,
+			&i.QueuedAt,
+			&i.SourcePortalName,
+			&i.DestinationPortalName,
+			&i.Route,
+			&i.RunSeconds,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listJobsOfCode = `-- name: ListJobsOfCode :many
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, route, run_seconds FROM jobs WHERE id = ANY(ARRAY(
+    SELECT newest.id
+    FROM unnest($1::bigint[]) AS a(route), unnest($2::text[]) AS b(strategy),
+        LATERAL (
+            SELECT j.id FROM jobs j
+            WHERE j.route = a.route AND j.error_code = $3::text AND coalesce(j.strategy, '') = b.strategy
+              AND -j.id > - $4::bigint AND -j.id <= - $5::bigint
+              AND j.created_at >= coalesce($6::timestamptz, '-infinity')
+              AND j.created_at < coalesce($7::timestamptz, 'infinity')
+            ORDER BY -j.id
+            LIMIT $8
+        ) AS newest
+    ORDER BY newest.id DESC
+    LIMIT $8
+))
+ORDER BY id DESC
+`
+
+type ListJobsOfCodeParams struct {
+	Routes     []int64
+	Strategies []string
+	Code       string
+	Before     int64
+	Lowest     int64
+	Since      *time.Time
+	Until      *time.Time
+	RowLimit   int32
+}
+
+// ListJobsOfCode is ListJobsOfRoutes for jobs that failed with a code, by jobs_by_code.
+func (q *Queries) ListJobsOfCode(ctx context.Context, arg ListJobsOfCodeParams) ([]Job, error) {
+	rows, err := q.db.Query(ctx, listJobsOfCode,
+		arg.Routes,
+		arg.Strategies,
+		arg.Code,
+		arg.Before,
+		arg.Lowest,
+		arg.Since,
+		arg.Until,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Job
+	for rows.Next() {
+		var i Job
+		if err := rows.Scan(
+			&i.ID,
+			&i.Mode,
+			&i.Status,
+			&i.SourcePath,
+			&i.DestinationPath,
+			&i.SourcePortal,
+			&i.DestinationPortal,
+			&i.RequestedStrategy,
+			&i.Verify,
+			&i.Strategy,
+			&i.Method,
+			&i.FilesCopied,
+			&i.BytesCopied,
+			&i.Attempts,
+			&i.RiverJobID,
+			&i.EventSeq,
+			&i.PublishIntent,
+			&i.CancelRequestedAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.StartedAt,
+			&i.FinishedAt,
+			&i.ErrorCode,
+			&i.ErrorMessage,
+			&i.ErrorPath,
+			&i.ErrorHint,
+			&i.Queue,
+			&i.Priority,
+			&i.Takeovers,
+			&i.QueuedAt,
+			&i.SourcePortalName,
+			&i.DestinationPortalName,
+			&i.Route,
+			&i.RunSeconds,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listJobsOfRoutes = `-- name: ListJobsOfRoutes :many
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, route, run_seconds FROM jobs WHERE id = ANY(ARRAY(
+    SELECT newest.id
+    FROM unnest($1::bigint[]) AS a(route), unnest($2::text[]) AS b(status), unnest($3::text[]) AS c(strategy),
+        LATERAL (
+            SELECT j.id FROM jobs j
+            WHERE j.route = a.route AND j.status = b.status AND coalesce(j.strategy, '') = c.strategy
+              AND -j.id > - $4::bigint AND -j.id <= - $5::bigint
+              AND j.created_at >= coalesce($6::timestamptz, '-infinity')
+              AND j.created_at < coalesce($7::timestamptz, 'infinity')
+            ORDER BY -j.id
+            LIMIT $8
+        ) AS newest
+    ORDER BY newest.id DESC
+    LIMIT $8
+))
+ORDER BY id DESC
+`
+
+type ListJobsOfRoutesParams struct {
+	Routes     []int64
+	Statuses   []string
+	Strategies []string
+	Before     int64
+	Lowest     int64
+	Since      *time.Time
+	Until      *time.Time
+	RowLimit   int32
+}
+
+// ListJobsOfRoutes is ListJobsOf for some routes, which have their modes, by jobs_by_route.
+func (q *Queries) ListJobsOfRoutes(ctx context.Context, arg ListJobsOfRoutesParams) ([]Job, error) {
+	rows, err := q.db.Query(ctx, listJobsOfRoutes,
+		arg.Routes,
+		arg.Statuses,
+		arg.Strategies,
+		arg.Before,
+		arg.Lowest,
+		arg.Since,
+		arg.Until,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Job
+	for rows.Next() {
+		var i Job
+		if err := rows.Scan(
+			&i.ID,
+			&i.Mode,
+			&i.Status,
+			&i.SourcePath,
+			&i.DestinationPath,
+			&i.SourcePortal,
+			&i.DestinationPortal,
+			&i.RequestedStrategy,
+			&i.Verify,
+			&i.Strategy,
+			&i.Method,
+			&i.FilesCopied,
+			&i.BytesCopied,
+			&i.Attempts,
+			&i.RiverJobID,
+			&i.EventSeq,
+			&i.PublishIntent,
+			&i.CancelRequestedAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.StartedAt,
+			&i.FinishedAt,
+			&i.ErrorCode,
+			&i.ErrorMessage,
+			&i.ErrorPath,
+			&i.ErrorHint,
+			&i.Queue,
+			&i.Priority,
+			&i.Takeovers,
+			&i.QueuedAt,
+			&i.SourcePortalName,
+			&i.DestinationPortalName,
+			&i.Route,
+			&i.RunSeconds,
 		); err != nil {
 			return nil, err
 		}
@@ -319,6 +540,17 @@ SELECT pg_advisory_xact_lock(hashtextextended('ketter idempotency key ' || $1::t
 func (q *Queries) LockKey(ctx context.Context, key string) error {
 	_, err := q.db.Exec(ctx, lockKey, key)
 	return err
+}
+
+const newestID = `-- name: NewestID :one
+SELECT coalesce(max(id), 0)::bigint AS id FROM jobs
+`
+
+func (q *Queries) NewestID(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, newestID)
+	var id int64
+	err := row.Scan(&id)
+	return id, err
 }
 
 const setKey = `-- name: SetKey :exec

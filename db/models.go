@@ -45,6 +45,8 @@ type Job struct {
 	QueuedAt              time.Time
 	SourcePortalName      *string
 	DestinationPortalName *string
+	Route                 int64
+	RunSeconds            *float64
 }
 
 type JobEvent struct {

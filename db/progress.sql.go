@@ -11,7 +11,7 @@ import (
 )
 
 const getJobWithProgress = `-- name: GetJobWithProgress :one
-SELECT jobs.id, jobs.mode, jobs.status, jobs.source_path, jobs.destination_path, jobs.source_portal, jobs.destination_portal, jobs.requested_strategy, jobs.verify, jobs.strategy, jobs.method, jobs.files_copied, jobs.bytes_copied, jobs.attempts, jobs.river_job_id, jobs.event_seq, jobs.publish_intent, jobs.cancel_requested_at, jobs.created_at, jobs.updated_at, jobs.started_at, jobs.finished_at, jobs.error_code, jobs.error_message, jobs.error_path, jobs.error_hint, jobs.queue, jobs.priority, jobs.takeovers, jobs.queued_at, jobs.source_portal_name, jobs.destination_portal_name, r.worker, r.phase, r.files_done, r.files_total, r.bytes_done, r.bytes_total,
+SELECT jobs.id, jobs.mode, jobs.status, jobs.source_path, jobs.destination_path, jobs.source_portal, jobs.destination_portal, jobs.requested_strategy, jobs.verify, jobs.strategy, jobs.method, jobs.files_copied, jobs.bytes_copied, jobs.attempts, jobs.river_job_id, jobs.event_seq, jobs.publish_intent, jobs.cancel_requested_at, jobs.created_at, jobs.updated_at, jobs.started_at, jobs.finished_at, jobs.error_code, jobs.error_message, jobs.error_path, jobs.error_hint, jobs.queue, jobs.priority, jobs.takeovers, jobs.queued_at, jobs.source_portal_name, jobs.destination_portal_name, jobs.route, jobs.run_seconds, r.worker, r.phase, r.files_done, r.files_total, r.bytes_done, r.bytes_total,
        r.bytes_per_second, r.seconds_left, r.renewed_at
 FROM jobs LEFT JOIN job_runs r ON r.job_id = jobs.id AND jobs.status = 'running'
 WHERE jobs.id = $1
@@ -68,6 +68,8 @@ func (q *Queries) GetJobWithProgress(ctx context.Context, id int64) (GetJobWithP
 		&i.Job.QueuedAt,
 		&i.Job.SourcePortalName,
 		&i.Job.DestinationPortalName,
+		&i.Job.Route,
+		&i.Job.RunSeconds,
 		&i.Worker,
 		&i.Phase,
 		&i.FilesDone,

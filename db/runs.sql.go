@@ -31,7 +31,7 @@ const claimJob = `-- name: ClaimJob :one
 UPDATE jobs
 SET status = 'running', started_at = now(), attempts = attempts + 1
 WHERE id = $1 AND status = 'pending' AND river_job_id = $2
-RETURNING id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name
+RETURNING id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, route, run_seconds
 `
 
 type ClaimJobParams struct {
@@ -76,6 +76,8 @@ func (q *Queries) ClaimJob(ctx context.Context, arg ClaimJobParams) (Job, error)
 		&i.QueuedAt,
 		&i.SourcePortalName,
 		&i.DestinationPortalName,
+		&i.Route,
+		&i.RunSeconds,
 	)
 	return i, err
 }
@@ -186,7 +188,7 @@ func (q *Queries) FailJob(ctx context.Context, arg FailJobParams) (int64, error)
 }
 
 const lockJob = `-- name: LockJob :one
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name FROM jobs WHERE id = $1 FOR UPDATE
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, route, run_seconds FROM jobs WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockJob(ctx context.Context, id int64) (Job, error) {
@@ -225,12 +227,14 @@ func (q *Queries) LockJob(ctx context.Context, id int64) (Job, error) {
 		&i.QueuedAt,
 		&i.SourcePortalName,
 		&i.DestinationPortalName,
+		&i.Route,
+		&i.RunSeconds,
 	)
 	return i, err
 }
 
 const lockJobUnlessBusy = `-- name: LockJobUnlessBusy :one
-SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name FROM jobs WHERE id = $1 FOR UPDATE SKIP LOCKED
+SELECT id, mode, status, source_path, destination_path, source_portal, destination_portal, requested_strategy, verify, strategy, method, files_copied, bytes_copied, attempts, river_job_id, event_seq, publish_intent, cancel_requested_at, created_at, updated_at, started_at, finished_at, error_code, error_message, error_path, error_hint, queue, priority, takeovers, queued_at, source_portal_name, destination_portal_name, route, run_seconds FROM jobs WHERE id = $1 FOR UPDATE SKIP LOCKED
 `
 
 func (q *Queries) LockJobUnlessBusy(ctx context.Context, id int64) (Job, error) {
@@ -269,6 +273,8 @@ func (q *Queries) LockJobUnlessBusy(ctx context.Context, id int64) (Job, error) 
 		&i.QueuedAt,
 		&i.SourcePortalName,
 		&i.DestinationPortalName,
+		&i.Route,
+		&i.RunSeconds,
 	)
 	return i, err
 }

@@ -1,15 +1,14 @@
 package db_test
 
 import (
-	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/transfer"
 	"github.com/ketter/ketter/infra/testdb"
 )
@@ -61,40 +60,15 @@ func orAny[T any](values ...T) []*T {
 	return all
 }
 
-func told(f db.JobFilter) string {
-	text := "jobs"
-	if f.Status != nil {
-		text += " " + string(*f.Status)
-	}
-	if f.Mode != nil {
-		text += " " + string(*f.Mode)
-	}
-	if f.Strategy != nil {
-		text += " " + string(*f.Strategy)
-	}
-	if f.Before != nil {
-		text += fmt.Sprintf(" before %d", *f.Before)
-	}
-	return text
-}
-
-// naively lists by a condition that anybody believes.
-func naively(t *testing.T, store *db.Store, f db.JobFilter) []int64 {
-	t.Helper()
-	rows, _ := store.Pool().Query(t.Context(), `SELECT id FROM jobs WHERE ($1::text IS NULL OR status = $1) AND ($2::text IS NULL OR mode = $2)
-		AND ($3::text IS NULL OR strategy = $3) AND ($4::bigint IS NULL OR id < $4) ORDER BY id DESC LIMIT $5`,
-		f.Status, f.Mode, f.Strategy, f.Before, f.Limit)
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-	must(t, err)
-	return ids
-}
-
 func TestWhatIsReadDoesNotGrowWithTheTables(t *testing.T) {
 	t.Parallel()
 	store, url := testdb.New(t)
 	jobs := testdb.ScaleJobs(t)
 	testdb.Fill(t, store, jobs)
 	t.Run("lists", func(t *testing.T) { listsReadTheirPage(t, store, url, jobs) })
+	t.Run("lists of portals, codes and times", func(t *testing.T) { narrowListsReadLittle(t, store, url, jobs) })
+	t.Run("summaries", func(t *testing.T) { summariesReadWhatTheySumUp(t, url, jobs) })
+	t.Run("estimates", func(t *testing.T) { estimatesReadTheLatest(t, url) })
 	t.Run("one job", func(t *testing.T) { oneJobReadsItsRows(t, url, int64(jobs/2)) })
 	t.Run("nothing to do", func(t *testing.T) { choresWithNothingToDoReadNothing(t, store, url) })
 }
@@ -111,14 +85,108 @@ func listsReadTheirPage(t *testing.T, store *db.Store, url string, jobs int) {
 				must(t, err)
 				// A page for each combination that fits the filter, as ids, and the page itself.
 				within(t, told(filter), explainer.Plans, float64(combinations(filter)+1)*page)
-				var ids []int64
-				for _, job := range listed {
-					ids = append(ids, job.ID)
-				}
-				if want := naively(t, store, filter); !slices.Equal(ids, want) {
+				if ids, want := idsOf(listed), naively(t, store, filter); !slices.Equal(ids, want) {
 					t.Errorf("%s: %v, want %v", told(filter), ids, want)
 				}
 			}
+		}
+	})
+}
+
+// edges are how many of a year's jobs share a hundred of ids or an hour with the ends of a time.
+func edges(jobs int) float64 { return 2 * (100 + float64(jobs)/(365*24) + 1) }
+
+// narrowFilters name portals, codes and times, alone and together: common and rare ones, of all of the time and of a part.
+func narrowFilters() (all []db.JobFilter) {
+	year, now := time.Now().AddDate(-1, 0, 0), time.Now()
+	for _, time := range []struct{ since, until *time.Time }{
+		{}, {new(now.AddDate(0, 0, -2)), nil}, {nil, new(year.AddDate(0, 0, 3))}, {new(year.AddDate(0, 2, 0)), new(year.AddDate(0, 5, 0))},
+	} {
+		for _, portal := range orAny("NEXIS", "portal-7", "ATTIC", "1012", "NOWHERE") {
+			for _, code := range orAny(failure.IOError, failure.VerifyMismatch, failure.ArchiveError) {
+				all = append(all, db.JobFilter{Portal: portal, Code: code, Since: time.since, Until: time.until})
+			}
+		}
+		all = append(all,
+			db.JobFilter{Mode: new(transfer.Move), Since: time.since, Until: time.until},
+			db.JobFilter{Status: new(transfer.Failed), Strategy: new(transfer.ZipFirst), Mode: new(transfer.Move), Since: time.since, Until: time.until},
+			db.JobFilter{Status: new(transfer.Cancelled), Portal: new("SRVTRF"), Strategy: new(transfer.Direct), Since: time.since, Until: time.until})
+	}
+	return all
+}
+
+// What is common is found among the newest ids, and of what is rare there is little: some pages are read, however many ranges fit.
+func narrowListsReadLittle(t *testing.T, store *db.Store, url string, inAll int) {
+	const page = 51
+	explained(t, url, func(t *testing.T, explainer *testdb.Explainer) {
+		took := map[float64]string{}
+		for _, filter := range narrowFilters() {
+			filter.Limit = page
+			explainer.Plans = nil
+			listed, err := db.New(explainer).Jobs(t.Context(), filter)
+			must(t, err)
+			within(t, told(filter), explainer.Plans, float64(combinations(filter)+1)*page+edges(inAll))
+			took[milliseconds(explainer.Plans)] = told(filter)
+			if ids, want := idsOf(listed), naively(t, store, filter); !slices.Equal(ids, want) {
+				t.Errorf("%s: %v, want %v", told(filter), ids, want)
+			}
+		}
+		tellSlowest(t, took)
+	})
+}
+
+// tellSlowest tells how long the one in the middle took, and the slowest.
+func tellSlowest(t *testing.T, took map[float64]string) {
+	times := slices.Sorted(maps.Keys(took))
+	slowest := times[len(times)-1]
+	t.Logf("%d lists: %.3f ms is the median, %.3f ms the slowest: %s", len(times), times[len(times)/2], slowest, took[slowest])
+}
+
+func milliseconds(plans []testdb.Plan) (sum float64) {
+	for _, plan := range plans {
+		sum += plan.Milliseconds
+	}
+	return sum
+}
+
+// A summary reads the jobs of its time, each once.
+func summariesReadWhatTheySumUp(t *testing.T, url string, inAll int) {
+	explained(t, url, func(t *testing.T, explainer *testdb.Explainer) {
+		month := db.SummaryFilter{Since: new(time.Now().AddDate(0, -3, 0)), Until: new(time.Now().AddDate(0, -2, 0))}
+		for _, filter := range []db.SummaryFilter{{}, month, {Portal: new("ATTIC")}} {
+			explainer.Plans = nil
+			groups, err := db.New(explainer).Summary(t.Context(), filter)
+			must(t, err)
+			var jobs float64
+			for _, group := range groups {
+				jobs += float64(group.Jobs())
+			}
+			if jobs == 0 {
+				t.Errorf("%+v: no jobs", filter)
+			}
+			for _, plan := range explainer.Plans {
+				if plan.ReadsWhole("jobs") || plan.Read("jobs") > jobs+edges(inAll) {
+					t.Errorf("%+v reads %.0f rows for %.0f jobs: %s", filter, plan.Read("jobs"), jobs, plan)
+				}
+			}
+			tellTimes(t, explainer.Plans)
+		}
+	})
+}
+
+func estimatesReadTheLatest(t *testing.T, url string) {
+	explained(t, url, func(t *testing.T, explainer *testdb.Explainer) {
+		for _, pair := range [][2]*int64{{nil, nil}, {new(int64(1001)), new(int64(1002))}} {
+			explainer.Plans = nil
+			got, err := db.New(explainer).Estimate(t.Context(), db.EstimateOf{
+				Mode: transfer.Copy, Strategy: transfer.Direct, SourcePortal: pair[0], DestinationPortal: pair[1], Files: 100, Bytes: 1e9,
+			})
+			must(t, err)
+			if got.Jobs != 20 {
+				t.Errorf("it rests on %d jobs", got.Jobs)
+			}
+			within(t, "an estimate", explainer.Plans, 16*200)
+			tellTimes(t, explainer.Plans)
 		}
 	})
 }

@@ -71,6 +71,16 @@ func (s *Store) Jobs(ctx context.Context, filter JobFilter) ([]Job, error) {
 	return New(s.pool).Jobs(ctx, filter)
 }
 
+// Summary sums jobs up, those groups with most jobs first.
+func (s *Store) Summary(ctx context.Context, filter SummaryFilter) ([]SummaryGroup, error) {
+	return New(s.pool).Summary(ctx, filter)
+}
+
+// Estimate tells from the latest jobs how long a transfer would run.
+func (s *Store) Estimate(ctx context.Context, of EstimateOf) (Estimate, error) {
+	return New(s.pool).Estimate(ctx, of)
+}
+
 // InTx runs fn in a transaction, committed when fn returns nil.
 func (s *Store) InTx(ctx context.Context, fn func(tx pgx.Tx, q *Queries) error) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return fn(tx, New(tx)) })

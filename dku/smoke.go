@@ -213,7 +213,7 @@ func (s *smoke) await(ctx context.Context, job client.Job) (client.Job, error) {
 		if err != nil {
 			return job, err
 		}
-		job = seen
+		job = seen.Job
 	}
 	return job, nil
 }

@@ -163,7 +163,7 @@ func TestDatabaseWorkHasADeadline(t *testing.T) {
 		}
 	}}
 	api := httpapi.New(httpapi.Options{Jobs: jobs})
-	for _, target := range []string{"/jobs", "/jobs/1", "/jobs/1/detail", "/jobs/1/events", "/stats/jobs-history"} {
+	for _, target := range []string{"/jobs", "/jobs/1", "/jobs/1/detail", "/jobs/1/events", "/stats/jobs-history", "/stats/summary"} {
 		send(api, "GET", target, "").isProblem(t, http.StatusServiceUnavailable, "database_unavailable")
 	}
 }

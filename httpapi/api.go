@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ketter/ketter/db"
+	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/transfer"
 )
 
@@ -32,6 +33,7 @@ type Jobs interface {
 	JobWithProgress(ctx context.Context, id int64) (db.Followed, error)
 	// Follow returns the job with at most so many of its events, those after a seq.
 	Follow(ctx context.Context, id, after int64, most int32) (db.Followed, error)
+	Summary(ctx context.Context, filter db.SummaryFilter) ([]db.SummaryGroup, error)
 }
 
 // Options is what the API works with.
@@ -45,6 +47,7 @@ type Options struct {
 	Streams      Streams
 	AllowedRoots []string // absolute and clean; with none, every path is refused
 	Ready        []Check
+	Metrics      http.Handler // nil: none
 	RiverUI      http.Handler // expects to be served below /riverui; nil leaves it out
 	Version      string
 	Logger       zerolog.Logger
@@ -76,36 +79,27 @@ func New(options Options) http.Handler {
 	engine.ContextWithFallback = true // a gin.Context that is passed as a context ends with its request
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false // curl doesn't follow a redirect, and so would show nothing
-	engine.Use(a.identify, a.log, protect, a.catchPanic)
+	engine.Use(a.identify, a.log, protect, a.catchPanic, a.checkContract)
 	engine.NoRoute(a.handle(noRoute))
 	engine.NoMethod(a.handle(noMethod))
 	a.routes(engine)
 	return engine
 }
 
+// routes registers those of the contract, and River UI's, which is a program of its own.
 func (a *api) routes(engine *gin.Engine) {
-	read(engine, "/", a.index)
-	read(engine, "/healthz", a.healthz)
-	read(engine, "/readyz", a.readyz)
-
-	work := engine.Group("", withDeadline)
-	work.POST("/jobs", a.handle(a.createJob))
-	work.POST("/jobs/:id/cancel", a.handle(a.cancelJob))
-	work.POST("/jobs/:id/retry", a.handle(a.retryJob))
-	read(work, "/jobs", a.handle(a.listJobs))
-	read(work, "/jobs/:id", a.handle(a.showJob))
-	read(work, "/jobs/:id/detail", a.handle(a.showDetail))
-	read(work, "/stats/jobs-history", a.handle(a.jobsHistory))
-
-	work.POST("/portals", a.handle(a.createPortal))
-	work.PUT("/portals/:id", a.handle(a.changePortal))
-	work.DELETE("/portals/:id", a.handle(a.deletePortal))
-	read(work, "/portals", a.handle(a.listPortals))
-	read(work, "/portals/:id", a.handle(a.showPortal))
-	engine.POST("/portals/:id/test", a.handle(a.testPortal))
-
-	read(engine, "/jobs/:id/events", a.handle(a.streamEvents))
-
+	RegisterHandlersWithOptions(engine, NewStrictHandlerWithOptions(a, []StrictMiddlewareFunc{withDeadline, plainly}, StrictGinServerOptions{
+		RequestErrorHandlerFunc:  func(c *gin.Context, err error) { a.fail(c, invalid("The request can't be read: %v.", err)) },
+		HandlerErrorFunc:         a.fail,
+		ResponseErrorHandlerFunc: a.cutOff,
+	}), GinServerOptions{
+		ErrorHandler: func(c *gin.Context, err error, _ int) { a.fail(c, invalid("The request can't be read: %v.", err)) },
+	})
+	for _, route := range engine.Routes() { // a route that changes nothing answers HEAD too
+		if route.Method == http.MethodGet {
+			engine.HEAD(route.Path, route.HandlerFunc)
+		}
+	}
 	if a.RiverUI != nil {
 		// River UI's own writes would change River's rows and not ours, so it is only ever read.
 		read(engine, riverUIPrefix, func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, riverUIPrefix+"/") })
@@ -127,28 +121,24 @@ func (a *api) handle(handler func(*gin.Context) error) gin.HandlerFunc {
 	}
 }
 
-func (a *api) index(c *gin.Context) {
-	routes := gin.H{
-		"submit a job":       "POST /jobs",
-		"list jobs":          "GET /jobs?status&mode&strategy&limit&before",
-		"one job":            "GET /jobs/{id}",
-		"one job's events":   "GET /jobs/{id}/detail",
-		"the same, live":     "GET /jobs/{id}/events",
-		"cancel a job":       "POST /jobs/{id}/cancel",
-		"retry a job":        "POST /jobs/{id}/retry",
-		"the latest jobs":    "GET /stats/jobs-history?status&mode&strategy&limit",
-		"add a portal":       "POST /portals",
-		"list portals":       "GET /portals",
-		"one portal":         "GET /portals/{id or name}",
-		"change a portal":    "PUT /portals/{id or name}",
-		"delete a portal":    "DELETE /portals/{id or name}",
-		"test a portal":      "POST /portals/{id or name}/test",
-		"is it alive":        "GET /healthz",
-		"can it take a job":  "GET /readyz",
-		"the queue (a page)": "GET " + riverUIPrefix + "/",
+// cutOff ends an answer that could not be written: nothing of it has left when it could not be encoded.
+func (a *api) cutOff(c *gin.Context, err error) {
+	if !c.Writer.Written() {
+		a.fail(c, &failure.Error{Code: failure.Internal, Op: "encode an answer", Err: err})
+		return
 	}
-	if a.RiverUI == nil {
-		delete(routes, "the queue (a page)")
+	a.Logger.Debug().Err(err).Str("request_id", requestID(c)).Msg("an answer was broken off")
+}
+
+// GetIndex lists the contract's routes by what they are for.
+func (a *api) GetIndex(context.Context, GetIndexRequestObject) (GetIndexResponseObject, error) {
+	routes := map[string]string{}
+	for _, o := range parsed().operations {
+		described, _ := o.contract.follow(o.pointer)
+		routes[textOf(described["summary"])] = o.method + " " + o.template
 	}
-	writeJSON(c, http.StatusOK, gin.H{"name": "ketter", "version": a.Version, "routes": routes})
+	if a.RiverUI != nil {
+		routes["The queue, as a page"] = "GET " + riverUIPrefix + "/"
+	}
+	return GetIndex200JSONResponse{Name: "ketter", Version: a.Version, Routes: routes}, nil
 }

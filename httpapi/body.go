@@ -16,35 +16,6 @@ import (
 
 const maxBody = 1 << 20
 
-// member is one name and value of a JSON object.
-type member struct {
-	name  string
-	value json.RawMessage
-}
-
-// readObject reads a request's body, which must be exactly one JSON object, and returns its members in order.
-func readObject(w http.ResponseWriter, r *http.Request) ([]member, error) {
-	body, err := readBody(w, r)
-	if err != nil {
-		return nil, err
-	}
-	return decodeObject(body)
-}
-
-// readNothing is for a route that is told all by its path: there may be no body, or an object with nothing in it. The
-// Content-Type is asked for all the same, because a page of another origin can post without a body and without asking.
-func readNothing(w http.ResponseWriter, r *http.Request) error {
-	body, err := readBody(w, r)
-	if err != nil || len(body) == 0 {
-		return err
-	}
-	members, err := decodeObject(body)
-	if err == nil && len(members) > 0 {
-		return invalid("There is no field %s; this route has none.", short(members[0].name))
-	}
-	return err
-}
-
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := checkContentType(r.Header.Get("Content-Type")); err != nil {
 		return nil, err
@@ -74,50 +45,58 @@ func checkContentType(header string) error {
 	return nil
 }
 
-// decodeObject takes an object apart without json.Unmarshal's leniency: a name given twice is refused, and case counts.
-func decodeObject(body []byte) ([]member, error) {
+// checkObject refuses what json.Unmarshal would put up with: a name given twice, at any depth, and more than one value.
+func checkObject(body []byte) error {
 	if len(bytes.TrimSpace(body)) == 0 {
-		return nil, invalid("The body is empty; it must be a JSON object.")
+		return invalid("The body is empty; it must be a JSON object.")
 	}
 	if err := json.Unmarshal(body, new(json.RawMessage)); err != nil {
-		return nil, invalid("The body is not valid JSON: %v.", err)
+		return invalid("The body is not valid JSON: %v.", err)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	if first, _ := decoder.Token(); first != json.Delim('{') {
-		return nil, invalid("The body is %s; it must be a JSON object.", kindOf(bytes.TrimSpace(body)))
+		return invalid("The body is %s; it must be a JSON object.", kindOf(bytes.TrimSpace(body)))
 	}
-	return members(decoder)
+	return checkMembers(decoder)
 }
 
-// members reads those of the object that was entered; it is known to be valid JSON.
-func members(decoder *json.Decoder) ([]member, error) {
-	var found []member
+// checkMembers reads those of the object that was entered, to its end; it is known to be valid JSON.
+func checkMembers(decoder *json.Decoder) error {
 	seen := make(map[string]bool)
 	for decoder.More() {
 		token, err := decoder.Token()
 		if err != nil {
-			return nil, invalid("The body is not valid JSON: %v.", err)
+			return invalid("The body is not valid JSON: %v.", err)
 		}
-		m := member{name: token.(string)}
-		if err := decoder.Decode(&m.value); err != nil {
-			return nil, invalid("The body is not valid JSON: %v.", err)
+		name := token.(string)
+		if seen[name] {
+			return invalid("The field %s is given twice.", short(name))
 		}
-		if seen[m.name] {
-			return nil, invalid("The field %s is given twice.", short(m.name))
+		seen[name] = true
+		if err := checkValue(decoder); err != nil {
+			return err
 		}
-		seen[m.name] = true
-		found = append(found, m)
 	}
-	return found, nil
+	_, err := decoder.Token()
+	return err
 }
 
-// text returns a member's value, which must be a string.
-func (m member) text() (string, error) {
-	var s string
-	if m.value[0] != '"' || json.Unmarshal(m.value, &s) != nil {
-		return "", invalid("%s must be a string; it is %s.", m.name, kindOf(m.value))
+func checkValue(decoder *json.Decoder) error {
+	token, err := decoder.Token()
+	switch {
+	case err != nil:
+		return invalid("The body is not valid JSON: %v.", err)
+	case token == json.Delim('{'):
+		return checkMembers(decoder)
+	case token == json.Delim('['):
+		for decoder.More() {
+			if err := checkValue(decoder); err != nil {
+				return err
+			}
+		}
+		_, err = decoder.Token()
 	}
-	return s, nil
+	return err
 }
 
 func kindOf(value []byte) string {

@@ -3,11 +3,8 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync"
 	"time"
-
-	"github.com/gin-gonic/gin"
 )
 
 // Check is one thing the service leans on. Without a required one it can't take jobs; without another it works, but less
@@ -21,44 +18,32 @@ type Check struct {
 // checkDeadline is less than what load balancers commonly grant a probe.
 const checkDeadline = 2 * time.Second
 
-// readiness is what /readyz answers.
-type readiness struct {
-	Status string    `json:"status"` // ready, degraded or unavailable
-	Checks []verdict `json:"checks"`
+// GetHealth answers as long as the process can; what it leans on is readiness' affair, for a restart would not mend that.
+func (a *api) GetHealth(context.Context, GetHealthRequestObject) (GetHealthResponseObject, error) {
+	return GetHealth200JSONResponse{Status: "ok", Version: a.Version}, nil
 }
 
-// verdict is one check's outcome. It says that a check failed, not why: errors of a connection quote where it leads.
-type verdict struct {
-	Name     string  `json:"name"`
-	Required bool    `json:"required"`
-	OK       bool    `json:"ok"`
-	Seconds  float64 `json:"seconds"`
-	Detail   string  `json:"detail,omitempty"`
-}
-
-// healthz answers as long as the process can; what it leans on is readyz's affair, for a restart would not mend that.
-func (a *api) healthz(c *gin.Context) {
-	writeJSON(c, http.StatusOK, gin.H{"status": "ok", "version": a.Version})
-}
-
-func (a *api) readyz(c *gin.Context) {
-	answer := readiness{Status: "ready", Checks: a.runChecks(c.Request.Context())}
-	status := http.StatusOK
-	for _, v := range answer.Checks {
+// GetReadiness says that a check failed, not why: errors of a connection quote where it leads.
+func (a *api) GetReadiness(ctx context.Context, _ GetReadinessRequestObject) (GetReadinessResponseObject, error) {
+	answer, available := Readiness{Status: "ready", Checks: a.runChecks(request(ctx).Request.Context())}, true
+	for _, check := range answer.Checks {
 		switch {
-		case v.OK:
-		case v.Required:
-			answer.Status, status = "unavailable", http.StatusServiceUnavailable
-		case status == http.StatusOK:
+		case check.OK:
+		case check.Required:
+			answer.Status, available = "unavailable", false
+		case available:
 			answer.Status = "degraded"
 		}
 	}
-	writeJSON(c, status, answer)
+	if !available {
+		return GetReadiness503JSONResponse(answer), nil
+	}
+	return GetReadiness200JSONResponse(answer), nil
 }
 
 // runChecks runs all at once, so that the answer takes no longer than the slowest.
-func (a *api) runChecks(ctx context.Context) []verdict {
-	verdicts := make([]verdict, len(a.Ready))
+func (a *api) runChecks(ctx context.Context) []ReadinessCheck {
+	verdicts := make([]ReadinessCheck, len(a.Ready))
 	var wg sync.WaitGroup
 	for i, check := range a.Ready {
 		wg.Go(func() { verdicts[i] = a.runCheck(ctx, check) })
@@ -67,10 +52,10 @@ func (a *api) runChecks(ctx context.Context) []verdict {
 	return verdicts
 }
 
-func (a *api) runCheck(ctx context.Context, check Check) verdict {
+func (a *api) runCheck(ctx context.Context, check Check) ReadinessCheck {
 	began := a.Now()
 	err := withinDeadline(ctx, check.Check)
-	v := verdict{Name: check.Name, Required: check.Required, OK: err == nil, Seconds: seconds(a.Now().Sub(began))}
+	v := ReadinessCheck{Name: check.Name, Required: check.Required, OK: err == nil, Seconds: seconds(a.Now().Sub(began))}
 	if err == nil {
 		return v
 	}

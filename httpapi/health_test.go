@@ -114,7 +114,7 @@ func TestIndexNamesTheRoutes(t *testing.T) {
 		Routes        map[string]string
 	}
 	f.get("/").into(t, http.StatusOK, &index)
-	if index.Name != "ketter" || index.Version != "v1.2.3" || index.Routes["submit a job"] != "POST /jobs" {
+	if index.Name != "ketter" || index.Version != "v1.2.3" || index.Routes["Submit a copy or a move"] != "POST /jobs" {
 		t.Errorf("%+v", index)
 	}
 	if strings.Contains(strings.Join(values(index.Routes), " "), "riverui") {

@@ -36,14 +36,9 @@ func parsePath(name, sent string) (string, error) {
 }
 
 // parseSide returns the clean path of a side of a job: the worker's own, or one inside a portal, whose root is "/".
-func parseSide(values map[string]string, name, portal string) (string, error) {
-	sent := values[name]
-	if _, inPortal := values[portal]; !inPortal || sent == "" {
-		cleaned, err := parsePath(name, sent)
-		if err == nil && cleaned == "/" && name == fieldSource {
-			err = failure.New(failure.InvalidRequest, "/", name+" is the root of the file system; name the file or folder to transfer.")
-		}
-		return cleaned, err
+func parseSide(name, sent string, inPortal bool) (string, error) {
+	if !inPortal || sent == "" {
+		return parsePath(name, sent)
 	}
 	if slices.Contains(strings.Split(sent, "/"), "..") {
 		return "", failure.New(failure.InvalidRequest, sent[:min(len(sent), maxPath)], name+" holds \"..\"; name the path from the portal's root on.")
@@ -60,8 +55,8 @@ type side struct {
 // checkPaths refuses what must never reach a worker, judging by the paths' text. The worker judges again with symbolic
 // links resolved. What lies in a portal lies below its root, which whoever made the portal has allowed.
 func checkPaths(spec transfer.Spec, roots []string) error {
-	source := side{fieldSource, spec.Source, spec.SourcePortal}
-	for _, s := range []side{source, {fieldDestination, spec.Destination, spec.DestinationPortal}} {
+	source := side{"source_path", spec.Source, spec.SourcePortal}
+	for _, s := range []side{source, {"destination_path", spec.Destination, spec.DestinationPortal}} {
 		if err := checkAllowed(s, roots); err != nil {
 			return err
 		}

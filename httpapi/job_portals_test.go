@@ -37,7 +37,7 @@ func TestJobsNamePortalsAndPathsInside(t *testing.T) {
 	}{
 		"no such portal":              {`{"mode":"copy","source_portal":"LOB","source_path":"/a","destination_path":"/data"}`, 404, "portal_not_found", `"LOB"`},
 		"no such id":                  {`{"mode":"copy","source_portal":99,"source_path":"/a","destination_path":"/data"}`, 404, "portal_not_found", `"99"`},
-		"negative id":                 {`{"mode":"copy","source_portal":-1,"source_path":"/a","destination_path":"/data"}`, 404, "portal_not_found", `"-1"`},
+		"negative id":                 {`{"mode":"copy","source_portal":-1,"source_path":"/a","destination_path":"/data"}`, 400, "invalid_request", "source_portal is -1"},
 		"a portal's name with a line": {`{"mode":"copy","source_portal":"LAB\n","source_path":"/a","destination_path":"/data"}`, 404, "portal_not_found", "LAB"},
 		"up and away":                 {`{"mode":"copy","source_portal":"LAB","source_path":"/a/../../b","destination_path":"/data"}`, 400, "invalid_request", `".."`},
 		"no path":                     {`{"mode":"copy","source_portal":"LAB","destination_path":"/data"}`, 400, "invalid_request", "source_path is missing"},

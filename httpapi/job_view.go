@@ -1,89 +1,35 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"math"
 	"time"
 
 	"github.com/ketter/ketter/db"
-	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/transfer"
 )
 
-// jobView is a job as operators see it. Its names are a contract.
-type jobView struct {
-	ID              int64              `json:"id"`
-	Mode            transfer.Mode      `json:"mode"`
-	Status          transfer.Status    `json:"status"`
-	Queue           string             `json:"queue"`
-	Priority        int16              `json:"priority"`
-	Attempts        int32              `json:"attempts"`
-	Strategy        *transfer.Strategy `json:"strategy"` // null until decided
-	SourcePath      string             `json:"source_path"`
-	DestinationPath string             `json:"destination_path"`
-	// The portals' names when the job was submitted; null: the path is the worker's own.
-	SourcePortal      *string    `json:"source_portal"`
-	DestinationPortal *string    `json:"destination_portal"`
-	FilesCopied       int64      `json:"files_copied"`
-	BytesCopied       int64      `json:"bytes_copied"`
-	DurationSeconds   *float64   `json:"duration_seconds"` // of the run, without the wait; null when there was none
-	QueuedSeconds     float64    `json:"queued_seconds"`
-	CreatedAt         time.Time  `json:"created_at"`
-	StartedAt         *time.Time `json:"started_at"`
-	FinishedAt        *time.Time `json:"finished_at"`
-	UpdatedAt         time.Time  `json:"updated_at"`
-	Error             *errorView `json:"error"`
+// jobWithProgress is the contract's JobWithProgress.
+type jobWithProgress struct {
+	Job
+	Progress *Progress `json:"progress"`
 }
 
-type errorView struct {
-	Code    failure.Code `json:"code"`
-	Message string       `json:"message"`
-	Path    *string      `json:"path"` // null where the error is no path's
-	Hint    string       `json:"hint"`
-}
-
-// oneView is a job that was asked for by its id.
-type oneView struct {
-	jobView
-	Progress *progressView `json:"progress"` // null unless it is running
-}
-
-type progressView struct {
-	Worker         string    `json:"worker"`
-	Phase          *string   `json:"phase"` // null until the run has said for the first time
-	FilesDone      int64     `json:"files_done"`
-	FilesTotal     int64     `json:"files_total"`
-	BytesDone      int64     `json:"bytes_done"`
-	BytesTotal     int64     `json:"bytes_total"`
-	BytesPerSecond float64   `json:"bytes_per_second"`
-	EtaSeconds     *float64  `json:"eta_seconds"` // from updated_at; null while not known
-	UpdatedAt      time.Time `json:"updated_at"`
-}
-
-// detailView is a job with what it was asked for and all that happened to it.
-type detailView struct {
-	oneView
+// jobDetail is the contract's JobDetail.
+type jobDetail struct {
+	jobWithProgress
 	RequestedStrategy   transfer.Strategy `json:"requested_strategy"`
 	Method              *transfer.Method  `json:"method"`
 	Verify              transfer.Verify   `json:"verify"`
 	Takeovers           int32             `json:"takeovers"`
 	SourcePortalID      *int64            `json:"source_portal_id"`
 	DestinationPortalID *int64            `json:"destination_portal_id"`
-	Events              []eventView       `json:"events"`
+	Events              []Event           `json:"events"`
 }
 
-type eventView struct {
-	Seq       int64              `json:"seq"`
-	Kind      transfer.EventKind `json:"kind"`
-	Message   string             `json:"message"`
-	Payload   json.RawMessage    `json:"payload"`
-	CreatedAt time.Time          `json:"created_at"`
-}
-
-func viewJob(job db.Job, now time.Time) jobView {
-	return jobView{
+func viewJob(job db.Job, now time.Time) Job {
+	return Job{
 		ID: job.ID, Mode: job.Mode, Status: job.Status,
-		Queue: job.Queue, Priority: job.Priority, Attempts: job.Attempts, Strategy: job.Strategy,
+		Queue: job.Queue, Priority: int(job.Priority), Attempts: int(job.Attempts), Strategy: job.Strategy,
 		SourcePath: job.SourcePath, DestinationPath: job.DestinationPath,
 		SourcePortal: job.SourcePortalName, DestinationPortal: job.DestinationPortalName,
 		FilesCopied: job.FilesCopied, BytesCopied: job.BytesCopied,
@@ -94,34 +40,34 @@ func viewJob(job db.Job, now time.Time) jobView {
 	}
 }
 
-func viewJobs(jobs []db.Job, now time.Time) []jobView {
-	views := make([]jobView, len(jobs)) // never nil: an empty list is [], not null
+func viewJobs(jobs []db.Job, now time.Time) []Job {
+	views := make([]Job, len(jobs)) // never nil: an empty list is [], not null
 	for i, job := range jobs {
 		views[i] = viewJob(job, now)
 	}
 	return views
 }
 
-func viewOne(found db.Followed, now time.Time) oneView {
-	return oneView{jobView: viewJob(found.Job, now), Progress: viewProgress(found.Progress)}
+func viewWithProgress(found db.Followed, now time.Time) jobWithProgress {
+	return jobWithProgress{Job: viewJob(found.Job, now), Progress: viewProgress(found.Progress)}
 }
 
-func viewProgress(p *db.RunProgress) *progressView {
+func viewProgress(p *db.RunProgress) *Progress {
 	if p == nil {
 		return nil
 	}
-	return &progressView{
+	return &Progress{
 		Worker: p.Worker, Phase: orNull(p.Phase), FilesDone: p.FilesDone, FilesTotal: p.FilesTotal,
 		BytesDone: p.BytesDone, BytesTotal: p.BytesTotal, BytesPerSecond: math.Round(p.BytesPerSecond),
 		EtaSeconds: orNull(math.Ceil(p.SecondsLeft*10) / 10), UpdatedAt: p.UpdatedAt.UTC(),
 	}
 }
 
-func viewDetail(found db.Followed, now time.Time) detailView {
+func viewDetail(found db.Followed, now time.Time) jobDetail {
 	job := found.Job
-	view := detailView{
-		oneView: viewOne(found, now), RequestedStrategy: job.RequestedStrategy, Method: job.Method,
-		Verify: job.Verify, Takeovers: job.Takeovers, SourcePortalID: job.SourcePortal, DestinationPortalID: job.DestinationPortal, Events: make([]eventView, len(found.Events)),
+	view := jobDetail{
+		jobWithProgress: viewWithProgress(found, now), RequestedStrategy: job.RequestedStrategy, Method: job.Method,
+		Verify: job.Verify, Takeovers: job.Takeovers, SourcePortalID: job.SourcePortal, DestinationPortalID: job.DestinationPortal, Events: make([]Event, len(found.Events)),
 	}
 	for i, e := range found.Events {
 		view.Events[i] = viewEvent(e)
@@ -129,19 +75,19 @@ func viewDetail(found db.Followed, now time.Time) detailView {
 	return view
 }
 
-func viewEvent(e db.JobEvent) eventView {
-	return eventView{e.Seq, e.Kind, e.Message, e.Payload, e.CreatedAt.UTC()}
+func viewEvent(e db.JobEvent) Event {
+	return Event{Seq: e.Seq, Kind: e.Kind, Message: e.Message, Payload: e.Payload, CreatedAt: e.CreatedAt.UTC()}
 }
 
-func viewError(job db.Job) *errorView {
+func viewError(job db.Job) *JobError {
 	if job.ErrorCode == nil {
 		return nil
 	}
-	view := &errorView{Code: *job.ErrorCode, Message: orEmpty(job.ErrorMessage), Hint: orEmpty(job.ErrorHint)}
+	view := &JobError{Code: *job.ErrorCode, Message: orZero(job.ErrorMessage), Hint: orZero(job.ErrorHint)}
 	if view.Hint == "" {
 		view.Hint = view.Code.Hint()
 	}
-	if orEmpty(job.ErrorPath) != "" {
+	if orZero(job.ErrorPath) != "" {
 		view.Path = job.ErrorPath
 	}
 	return view
@@ -154,13 +100,6 @@ func orNull[T comparable](v T) *T {
 		return nil
 	}
 	return &v
-}
-
-func orEmpty(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }
 
 // durationSeconds counts the latest run, so far where it goes on. A job that went back to the queue has no run.

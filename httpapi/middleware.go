@@ -95,12 +95,28 @@ func (a *api) catchPanic(c *gin.Context) {
 	c.Next()
 }
 
-func withDeadline(c *gin.Context) {
-	ctx, cancel := context.WithTimeout(c.Request.Context(), workDeadline)
-	defer cancel()
-	c.Request = c.Request.WithContext(ctx)
-	c.Next()
+// withDeadline bounds what a request waits for the database. Operations that also wait for something else, or compute for long (a
+// key with a passphrase), bound themselves.
+func withDeadline(next StrictHandlerFunc, operation string) StrictHandlerFunc {
+	switch operation {
+	case "StreamJobEvents", "TestPortal", "CreateJob", "CreatePortal", "ReplacePortal":
+		return next
+	}
+	return func(c *gin.Context, request any) (any, error) {
+		defer within(c, workDeadline)()
+		return next(c, request)
+	}
 }
+
+// within gives a request so much time from now on, until done is called.
+func within(c *gin.Context, limit time.Duration) (done func()) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), limit)
+	c.Request = c.Request.WithContext(ctx)
+	return cancel
+}
+
+// request is gin's own context of a request, which is what the generated code passes as one.
+func request(ctx context.Context) *gin.Context { return ctx.(*gin.Context) }
 
 // seconds rounds to microseconds, and never goes below zero where two clocks disagree.
 func seconds(d time.Duration) float64 { return max(d, 0).Round(time.Microsecond).Seconds() }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"strings"
 
 	"github.com/ketter/ketter/engine/remote"
@@ -25,48 +26,24 @@ func (r credentialRequest) secret() bool {
 	return r.kind != transfer.NoCredential && r.kind != transfer.AgentCredential
 }
 
-// parseCredential reads the member of that name. No error of it quotes any value.
-func parseCredential(members []member, mayHave bool) (r credentialRequest, err error) {
-	r.kind = transfer.NoCredential
-	for _, m := range members {
-		if m.name != "credential" {
-			continue
-		}
-		r.given = true
-		switch {
-		case string(m.value) == "null":
-			return r, nil
-		case m.value[0] != '{':
-			return r, invalid("credential must be an object, or null; it is %s.", kindOf(m.value))
-		case !mayHave:
-			return r, invalid("credential: a portal of kind local has none; leave it out.")
-		}
-		inner, err := decodeObject(m.value)
-		if err != nil {
-			return r, err
-		}
-		return r, r.read(inner)
+// parseCredential reads what was sent, which is empty where nothing was. No error of it quotes any value.
+func parseCredential(sent json.RawMessage, mayHave bool) (r credentialRequest, err error) {
+	r.kind, r.given = transfer.NoCredential, len(sent) > 0
+	switch {
+	case !r.given || string(sent) == "null":
+		return r, nil
+	case !mayHave:
+		return r, invalid("credential: a portal of kind local has none; leave it out.")
 	}
-	return r, nil
-}
-
-func (r *credentialRequest) read(members []member) (err error) {
-	f, err := fieldsOf(members, "a credential", []string{"private_key", "passphrase", "password", "agent"})
-	if err != nil {
-		return err
+	var asked CredentialRequest
+	if json.Unmarshal(sent, &asked) != nil {
+		return r, invalid("credential can't be read; see GET /docs for what it may be.")
 	}
-	for name, target := range map[string]*string{
-		"private_key": &r.credential.PrivateKey, "passphrase": &r.credential.Passphrase, "password": &r.credential.Password,
-	} {
-		if *target, err = f.text(name); err != nil {
-			return err
-		}
-	}
-	if r.credential.Agent, err = f.truth("agent"); err != nil {
-		return err
+	r.credential = remote.Credential{
+		PrivateKey: orZero(asked.PrivateKey), Passphrase: orZero(asked.Passphrase), Password: orZero(asked.Password), Agent: orZero(asked.Agent),
 	}
 	r.kind, err = kindOfCredential(r.credential)
-	return err
+	return r, err
 }
 
 // kindOfCredential checks a credential, which must be one thing.

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
-
-	"github.com/gin-gonic/gin"
 
 	"github.com/ketter/ketter/db"
 	"github.com/ketter/ketter/engine/failure"
@@ -36,31 +33,19 @@ type Credentials interface {
 	Readable(portal db.Portal) bool
 }
 
-func (a *api) createPortal(c *gin.Context) error {
-	asked, err := a.readPortal(c)
+// CreatePortal adds a portal.
+func (a *api) CreatePortal(ctx context.Context, r CreatePortalRequestObject) (CreatePortalResponseObject, error) {
+	asked, err := parsePortal(*r.Body)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	created, err := a.Portals.CreatePortal(c.Request.Context(), asked.portal, func(p db.Portal) (db.Portal, error) {
+	defer within(request(ctx), workDeadline)()
+	created, err := a.Portals.CreatePortal(ctx, asked.portal, func(p db.Portal) (db.Portal, error) {
 		return a.seal(p, asked.credential)
 	})
-	if err != nil {
-		return portalError(asked.portal.Name, err)
-	}
-	c.Header("Location", fmt.Sprintf("/portals/%d", created.ID))
-	writeJSON(c, http.StatusCreated, a.viewPortal(created))
-	return nil
-}
-
-func (a *api) readPortal(c *gin.Context) (portalRequest, error) {
-	if _, err := parseQuery(c); err != nil {
-		return portalRequest{}, err
-	}
-	members, err := readObject(c.Writer, c.Request)
-	if err != nil {
-		return portalRequest{}, err
-	}
-	return parsePortal(members)
+	return CreatePortal201JSONResponse{
+		Body: a.viewPortal(created), Headers: CreatePortal201ResponseHeaders{Location: fmt.Sprintf("/portals/%d", created.ID)},
+	}, portalError(asked.portal.Name, err)
 }
 
 // seal gives a portal the credential that was asked for.
@@ -74,48 +59,37 @@ func (a *api) seal(p db.Portal, asked credentialRequest) (db.Portal, error) {
 	return p, err
 }
 
-func (a *api) listPortals(c *gin.Context) error {
-	if _, err := parseQuery(c); err != nil {
-		return err
-	}
-	portals, err := a.Portals.Portals(c.Request.Context())
-	if err != nil {
-		return err
-	}
-	views := make([]portalView, len(portals))
+// ListPortals answers with all of them.
+func (a *api) ListPortals(ctx context.Context, _ ListPortalsRequestObject) (ListPortalsResponseObject, error) {
+	portals, err := a.Portals.Portals(ctx)
+	views := make([]Portal, len(portals))
 	for i, portal := range portals {
 		views[i] = a.viewPortal(portal)
 	}
-	writeJSON(c, http.StatusOK, gin.H{"portals": views})
-	return nil
+	return ListPortals200JSONResponse{Portals: views}, err
 }
 
-func (a *api) showPortal(c *gin.Context) error {
-	portal, err := a.portalOf(c)
-	if err != nil {
-		return err
-	}
-	writeJSON(c, http.StatusOK, a.viewPortal(portal))
-	return nil
+// GetPortal answers with a portal.
+func (a *api) GetPortal(ctx context.Context, r GetPortalRequestObject) (GetPortalResponseObject, error) {
+	portal, err := a.findPortal(ctx, r.ID)
+	return GetPortal200JSONResponse(a.viewPortal(portal)), err
 }
 
-func (a *api) changePortal(c *gin.Context) error {
-	asked, err := a.readPortal(c)
+// ReplacePortal changes a portal.
+func (a *api) ReplacePortal(ctx context.Context, r ReplacePortalRequestObject) (ReplacePortalResponseObject, error) {
+	asked, err := parsePortal(*r.Body)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	found, err := a.portalOf(c)
+	defer within(request(ctx), workDeadline)()
+	found, err := a.findPortal(ctx, r.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	changed, err := a.Portals.ChangePortal(c.Request.Context(), found.ID, func(old db.Portal) (db.Portal, error) {
+	changed, err := a.Portals.ChangePortal(ctx, found.ID, func(old db.Portal) (db.Portal, error) {
 		return a.replace(old, asked)
 	})
-	if err != nil {
-		return portalError(asked.portal.Name, err)
-	}
-	writeJSON(c, http.StatusOK, a.viewPortal(changed))
-	return nil
+	return ReplacePortal200JSONResponse(a.viewPortal(changed)), portalError(asked.portal.Name, err)
 }
 
 // replace makes the portal that is asked for of an old one. A credential that isn't given stays, but never goes to another
@@ -126,41 +100,29 @@ func (a *api) replace(old db.Portal, asked portalRequest) (db.Portal, error) {
 	if asked.credential.given {
 		return a.seal(p, asked.credential)
 	}
-	if !isSFTP(p) || old.CredentialKind == noCredential {
+	if !isSFTP(p) || old.CredentialKind == transfer.NoCredential {
 		return p, nil // without one
 	}
-	if orEmpty(p.Host) != orEmpty(old.Host) || orEmpty(p.Username) != orEmpty(old.Username) || *p.Port != *old.Port {
+	if orZero(p.Host) != orZero(old.Host) || orZero(p.Username) != orZero(old.Username) || *p.Port != *old.Port {
 		return p, invalid("The credential of %s was given for another host, port or username; give it again, or null to remove it.", p.Name)
 	}
-	if old.CredentialKind == transfer.PasswordCredential && orEmpty(p.HostKey) != orEmpty(old.HostKey) {
+	if old.CredentialKind == transfer.PasswordCredential && orZero(p.HostKey) != orZero(old.HostKey) {
 		return p, invalid("The password of %s was given for a host with another key, and who has that key would be told it; give it again, or null to remove it.", p.Name)
 	}
 	p.Credential, p.CredentialKind = old.Credential, old.CredentialKind
 	return p, nil
 }
 
-func (a *api) deletePortal(c *gin.Context) error {
-	portal, err := a.portalOf(c)
+// DeletePortal deletes a portal that no job needs any more.
+func (a *api) DeletePortal(ctx context.Context, r DeletePortalRequestObject) (DeletePortalResponseObject, error) {
+	portal, err := a.findPortal(ctx, r.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := a.Portals.DeletePortal(c.Request.Context(), portal.ID); err != nil {
-		return portalError(portal.Name, err)
-	}
-	c.Status(http.StatusNoContent)
-	c.Writer.WriteHeaderNow()
-	return nil
+	return DeletePortal204Response{}, portalError(portal.Name, a.Portals.DeletePortal(ctx, portal.ID))
 }
 
-// portalOf returns the portal in a route that takes nothing else.
-func (a *api) portalOf(c *gin.Context) (db.Portal, error) {
-	if _, err := parseQuery(c); err != nil {
-		return db.Portal{}, err
-	}
-	return a.findPortal(c.Request.Context(), c.Param("id"))
-}
-
-// portalName is what the database takes for one. One of digits alone would be an id.
+// portalName is what the contract takes for one. One of digits alone would be an id.
 var portalName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
 var digits = regexp.MustCompile(`^[0-9]+$`)

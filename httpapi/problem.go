@@ -55,19 +55,7 @@ func meaning(code failure.Code) (status int, title, hint string) {
 	return code.HTTPStatus(), code.Title(), code.Hint()
 }
 
-// problem is an answer that reports an error (RFC 9457).
-type problem struct {
-	Type      string       `json:"type"`
-	Title     string       `json:"title"`
-	Status    int          `json:"status"`
-	Detail    string       `json:"detail"`
-	Code      failure.Code `json:"code"`
-	Hint      string       `json:"hint"`
-	Path      string       `json:"path,omitempty"`
-	RequestID string       `json:"request_id"`
-}
-
-// fail answers with err. It is the only place that does.
+// fail answers with err, as RFC 9457 has it. It is the only place that does.
 func (a *api) fail(c *gin.Context, err error) {
 	f := failureOf(err)
 	status, title, hint := meaning(f.Code)
@@ -81,7 +69,7 @@ func (a *api) fail(c *gin.Context, err error) {
 		hint = f.Hint
 	}
 	c.Header("Cache-Control", "no-store")
-	write(c, status, "application/problem+json", problem{
+	write(c, status, "application/problem+json", Problem{
 		Type: "urn:ketter:problem:" + string(f.Code), Title: title, Status: status, Detail: f.Message,
 		Code: f.Code, Hint: hint, Path: f.Path, RequestID: requestID(c),
 	})

@@ -136,9 +136,11 @@ func TestReadsRefuseWhatTheyDoNotKnow(t *testing.T) {
 		"/jobs?mode=sync":                      "copy or move",
 		"/jobs?strategy=AUTO":                  "DIRECT or ZIP_FIRST",
 		"/jobs?strategy=zip_first":             "DIRECT or ZIP_FIRST",
-		"/jobs?state=failed":                   "status, mode, strategy, limit, before",
+		"/jobs?state=failed":                   "before, code, limit, mode, portal, since, status, strategy, until",
 		"/jobs?status=%zz":                     "query",
-		"/stats/jobs-history?before=3":         "limit, mode, status, strategy",
+		"/stats/jobs-history?code=oops":        "source_not_found, ",
+		"/stats/jobs-history?since=yesterday":  "a time, as 2026-05-04T00:00:00Z",
+		"/stats/summary?status=failed":         "mode, portal, since, strategy, until",
 		"/stats/jobs-history?limit=1000":       "from 1 to 500",
 		"/jobs/1?verbose=1":                    "this route has none",
 		"/jobs/1/detail?events=no":             "this route has none",
@@ -152,7 +154,7 @@ func TestReadsRefuseWhatTheyDoNotKnow(t *testing.T) {
 		"/jobs/" + strings.Repeat("x", 10_000): "whole number",
 	} {
 		p := f.get(target).isProblem(t, http.StatusBadRequest, "invalid_request")
-		if !strings.Contains(p.Detail, says) || len(p.Detail) > 400 {
+		if !strings.Contains(p.Detail, says) || len(p.Detail) > 800 {
 			t.Errorf("%.80s: the detail doesn't say %q: %s", target, says, p.Detail)
 		}
 	}
@@ -233,6 +235,7 @@ func TestDetailHoldsEventsInOrder(t *testing.T) {
 		DestinationPortalID *int64 `json:"destination_portal_id"`
 		Events              []struct {
 			Seq       int64            `json:"seq"`
+			Actor     *string          `json:"actor"`
 			Kind      string           `json:"kind"`
 			Message   string           `json:"message"`
 			Payload   map[string]int64 `json:"payload"`

@@ -113,9 +113,14 @@ func send(h http.Handler, method, target, body string, header ...string) answer 
 	return answer{response, read}
 }
 
+// send asks, and holds the answer against the contract, as every test should.
 func (f *fixture) send(method, target, body string, header ...string) answer {
 	f.t.Helper()
-	return send(httpapi.New(f.options), method, target, body, header...)
+	a := send(httpapi.New(f.options), method, target, body, header...)
+	if err := httpapi.CheckAnswer(method, target, a.Response, a.body); err != nil {
+		f.t.Error(err)
+	}
+	return a
 }
 
 func (f *fixture) get(target string) answer {
@@ -185,6 +190,7 @@ type jobAnswer struct {
 	StartedAt         *string  `json:"started_at"`
 	FinishedAt        *string  `json:"finished_at"`
 	UpdatedAt         string   `json:"updated_at"`
+	SubmittedBy       *string  `json:"submitted_by"`
 	Error             *struct {
 		Code, Message, Hint string
 		Path                *string
@@ -290,4 +296,8 @@ func (b brokenJobs) JobWithProgress(ctx context.Context, _ int64) (db.Followed, 
 
 func (b brokenJobs) Follow(ctx context.Context, _, _ int64, _ int32) (db.Followed, error) {
 	return db.Followed{}, b.answer(ctx)
+}
+
+func (b brokenJobs) Summary(ctx context.Context, _ db.SummaryFilter) ([]db.SummaryGroup, error) {
+	return nil, b.answer(ctx)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -63,29 +62,29 @@ type stream struct {
 	out  sse
 }
 
-func (a *api) streamEvents(c *gin.Context) error {
-	id, err := jobID(c)
-	if err != nil {
-		return err
-	}
-	sent, err := lastEventID(c.Request.Header)
-	if err != nil {
-		return err
-	}
+// StreamJobEvents writes its answer by itself, for it has no end that could be waited for.
+func (a *api) StreamJobEvents(ctx context.Context, r StreamJobEventsRequestObject) (StreamJobEventsResponseObject, error) {
 	leave, err := a.admit()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer leave()
+	c := request(ctx)
 	ctx, cancel := context.WithCancel(c.Request.Context())
 	defer cancel()
 	defer context.AfterFunc(a.Streams.Stopping, cancel)()
-	news, deafen := a.Streams.Hub.listen(id) // before the first look, so that nothing falls in between
+	news, deafen := a.Streams.Hub.listen(r.ID) // before the first look, so that nothing falls in between
 	defer deafen()
-	s := &stream{api: a, id: id, sent: sent, news: news}
+	s := &stream{api: a, id: r.ID, sent: orZero(r.Params.LastEventID), news: news}
 	s.out = sse{out: c.Writer, control: http.NewResponseController(c.Writer), within: a.Streams.SendIn}
 	return s.answer(ctx, c)
 }
+
+// streamed is an answer that was written already.
+type streamed struct{}
+
+// VisitStreamJobEventsResponse implements StreamJobEventsResponseObject.
+func (streamed) VisitStreamJobEventsResponse(http.ResponseWriter) error { return nil }
 
 // admit counts a stream in, until leave is called.
 func (a *api) admit() (leave func(), err error) {
@@ -101,35 +100,34 @@ func (a *api) admit() (leave func(), err error) {
 }
 
 // answer begins the answer, or says why there is none; whatever comes after the beginning can only end it.
-func (s *stream) answer(ctx context.Context, c *gin.Context) error {
+func (s *stream) answer(ctx context.Context, c *gin.Context) (StreamJobEventsResponseObject, error) {
 	seen, err := s.look(ctx)
 	if err != nil {
-		return unknownJob(s.id, err)
+		return nil, unknownJob(s.id, err)
 	}
 	if s.sent > seen.Job.EventSeq { // an id of another job, or of a database that was restored since: it begins again
 		s.sent = 0
 		if seen, err = s.look(ctx); err != nil {
-			return unknownJob(s.id, err)
+			return nil, unknownJob(s.id, err)
 		}
 	}
 	if s.sent > 0 && isOver(seen) && len(seen.Events) == 0 {
-		c.Status(http.StatusNoContent) // an EventSource takes that for the end, and doesn't come again
-		return nil
+		return StreamJobEvents204Response{}, nil // an EventSource takes that for the end, and doesn't come again
 	}
 	c.Header("Content-Type", "text/event-stream")
 	c.Header("X-Accel-Buffering", "no") // nginx would hold events back until it has a page of them
 	if c.Request.Method == http.MethodHead {
-		return nil
+		return streamed{}, nil
 	}
 	if err := s.out.begin(); err != nil {
-		return &failure.Error{Code: failure.Internal, Op: "begin a stream", Err: err}
+		return nil, &failure.Error{Code: failure.Internal, Op: "begin a stream", Err: err}
 	}
 	defer s.out.extend()
 	s.out.retry(reconnectAfter)
 	if err := s.run(ctx, seen); err != nil && ctx.Err() == nil {
 		s.api.Logger.Debug().Err(err).Str("request_id", requestID(c)).Int64("job_id", s.id).Msg("a live stream was broken off")
 	}
-	return nil
+	return streamed{}, nil
 }
 
 // run sends until the job has ended, or the listener or the service is gone.
@@ -231,17 +229,4 @@ func (a *api) noteLook(err error) {
 	default:
 		a.Logger.Info().Msg("live streams can read their jobs again")
 	}
-}
-
-// lastEventID returns the seq of the event that a listener who comes again has had last.
-func lastEventID(header http.Header) (int64, error) {
-	given := header.Values("Last-Event-ID")
-	if len(given) == 0 {
-		return 0, nil
-	}
-	seq, err := strconv.ParseUint(given[0], 10, 63)
-	if err != nil || len(given) > 1 {
-		return 0, invalid("The Last-Event-ID is %s; it must be the id of an event of this job.", short(strings.Join(given, ", ")))
-	}
-	return int64(seq), nil
 }

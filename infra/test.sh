@@ -26,6 +26,7 @@ main() {
 	step build build_ketter "$ROOT/bin/ketter" "$@"
 	step config-docs check_config_docs "$@"
 	step sqlc check_sqlc "$@"
+	step openapi check_openapi "$@"
 	step lint lint "$@"
 	step tests run_tests "$@"
 
@@ -53,6 +54,20 @@ go_tidy() {
 	(cd infra/latencyfs && go mod tidy -diff && go mod verify)
 }
 check_sqlc() { (cd db && CGO_ENABLED=0 go tool -modfile="$ROOT/infra/tools/go.mod" sqlc diff); }
+
+# check_openapi makes server and client of the contract anew, elsewhere, and compares.
+check_openapi() {
+	local made
+	for made in server client; do
+		sed "s|^output:.*|output: $scratch/$made.gen.go|" "httpapi/codegen/$made.yaml" >"$scratch/$made.yaml"
+		(cd httpapi && CGO_ENABLED=0 go tool -modfile="$ROOT/infra/tools/go.mod" oapi-codegen -config "$scratch/$made.yaml" openapi.yaml) || return 1
+	done
+	diff -u httpapi/server.gen.go "$scratch/server.gen.go" && diff -u httpapi/client/client.gen.go "$scratch/client.gen.go" || {
+		say "The generated code isn't what httpapi/openapi.yaml says; \`go generate ./httpapi\` makes it."
+		return 1
+	}
+}
+
 lint() { go tool $TOOLS golangci-lint run ./...; }
 
 check_config_docs() {

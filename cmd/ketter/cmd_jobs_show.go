@@ -32,7 +32,7 @@ func newJobsShowCommand(options *jobsOptions) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			job, err := asked.JobDetail(cmd.Context(), id)
+			job, err := asked.Detail(cmd.Context(), id)
 			if err != nil {
 				return err
 			}

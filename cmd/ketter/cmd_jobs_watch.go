@@ -78,7 +78,7 @@ func (t *jobTeller) follow(ctx context.Context, asked *client.Client) (job clien
 			return job, err
 		}
 		err := persist(ctx, func(error) bool { return true }, func() error {
-			job, err = asked.JobDetail(ctx, t.id)
+			job, err = asked.Detail(ctx, t.id)
 			return err
 		})
 		if err != nil || job.Status.Final() {

@@ -1,9 +1,9 @@
-// Package client asks a running Ketter over HTTP. It stands on the failure codes alone, so that whoever uses it needs
-// neither database nor queue. docs/api.md is what it relies on.
+// Package client asks a running Ketter over HTTP. Its types and requests are generated from the contract, httpapi/openapi.yaml; what
+// is written by hand makes failures of problems, and bounds what is waited for and read. It stands on the engine's words alone, so that
+// whoever uses it needs neither database nor queue.
 package client
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -29,9 +29,10 @@ const (
 
 // Client asks one API.
 type Client struct {
-	base  string
-	shown string // base without a password
-	http  http.Client
+	base      string
+	shown     string // base without a password
+	http      http.Client
+	generated *Generated
 }
 
 // New makes a client of the API at base, as http://127.0.0.1:8000.
@@ -46,11 +47,13 @@ func New(base string) (*Client, error) {
 			Hint: "Write it as http://127.0.0.1:8000.",
 		}
 	}
-	return &Client{base: strings.TrimRight(base, "/"), shown: strings.TrimRight(u.Redacted(), "/"), http: http.Client{
+	c := &Client{base: strings.TrimRight(base, "/"), shown: strings.TrimRight(u.Redacted(), "/"), http: http.Client{
 		Timeout: deadline,
 		// Ketter never redirects these; who does is somebody else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	}}
+	c.generated, err = NewClient(c.base, WithHTTPClient(&c.http))
+	return c, err
 }
 
 // Base is the address to reach who listens at address, as 127.0.0.1:8000 or :8000.
@@ -71,48 +74,22 @@ func Base(address string) string {
 // Get asks for path and decodes the answer. An answer that reports an error is a *failure.Error with its code; any other is
 // decoded whatever its status, for /readyz says what it has to say with a 503.
 func (c *Client) Get(ctx context.Context, path string, answer any) error {
-	return c.do(ctx, http.MethodGet, path, "", nil, answer)
-}
-
-// Post is Get with a body; nil sends none.
-func (c *Client) Post(ctx context.Context, path string, body, answer any) error {
-	return c.send(ctx, http.MethodPost, path, "", body, answer)
-}
-
-// Put is Post for what replaces.
-func (c *Client) Put(ctx context.Context, path string, body, answer any) error {
-	return c.send(ctx, http.MethodPut, path, "", body, answer)
-}
-
-// Delete asks for an end, of which there is nothing to answer.
-func (c *Client) Delete(ctx context.Context, path string) error {
-	return c.do(ctx, http.MethodDelete, path, "", nil, nil)
-}
-
-func (c *Client) send(ctx context.Context, method, path, key string, body, answer any) error {
-	var sent io.Reader
-	if body != nil {
-		encoded, err := json.Marshal(body)
+	return c.ask(ctx, answer, func() (*http.Response, error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		sent = bytes.NewReader(encoded)
-	}
-	return c.do(ctx, method, path, key, sent, answer)
+		return c.http.Do(request)
+	})
 }
 
-func (c *Client) do(ctx context.Context, method, path, key string, body io.Reader, answer any) error {
-	request, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
-	if err != nil {
-		return err
-	}
-	if method == http.MethodPost || method == http.MethodPut {
-		request.Header.Set("Content-Type", "application/json") // without a body too: the API insists
-	}
-	if key != "" {
-		request.Header.Set("Idempotency-Key", key)
-	}
-	response, err := c.http.Do(request)
+// asked is ask for an answer of one type.
+func asked[T any](ctx context.Context, c *Client, send func() (*http.Response, error)) (answer T, err error) {
+	return answer, c.ask(ctx, &answer, send)
+}
+
+func (c *Client) ask(ctx context.Context, answer any, send func() (*http.Response, error)) error {
+	response, err := send()
 	if err != nil {
 		return c.unreachable(ctx, "does not answer", err)
 	}
@@ -130,10 +107,7 @@ func (c *Client) decode(response *http.Response, received []byte, answer any) er
 	}
 	mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	if mediaType == "application/problem+json" {
-		var p struct {
-			Code               failure.Code
-			Detail, Hint, Path string
-		}
+		var p Problem
 		if json.Unmarshal(received, &p) == nil && p.Code != "" {
 			return &failure.Error{Code: p.Code, Message: p.Detail, Hint: p.Hint, Path: p.Path}
 		}

@@ -80,6 +80,7 @@ func TestACallerWhoGivesUpIsNotAnUnreachableAPI(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	c := answering(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // who goes away is noticed only after that
 		cancel()
 		<-r.Context().Done()
 	})
@@ -131,7 +132,7 @@ func TestASubmittedJobLeavesToTheAPIWhatItDoesNotSay(t *testing.T) {
 	t.Parallel()
 	c := answering(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		if want := `{"source_path":"/a","destination_path":"/b","mode":"copy"}`; err != nil || string(body) != want || r.URL.Path != "/jobs" {
+		if want := `{"destination_path":"/b","mode":"copy","source_path":"/a"}`; err != nil || string(body) != want || r.URL.Path != "/jobs" {
 			t.Errorf("%s %s (%v)", r.URL, body, err)
 		}
 		saying(201, "application/json", `{"id":7,"status":"pending"}`)(w, r)

@@ -1,43 +1,15 @@
 package client
 
 import (
+	"bytes"
 	"context"
-	"net/url"
-	"time"
-
-	"github.com/ketter/ketter/engine/failure"
-	"github.com/ketter/ketter/engine/transfer"
+	"encoding/json"
+	"io"
+	"net/http"
 )
 
-// Portal is what is known of a portal here. Of its credential that is the kind alone.
-type Portal struct {
-	ID                       int64               `json:"id"`
-	Name                     string              `json:"name"`
-	Kind                     transfer.PortalKind `json:"kind"`
-	RootPath                 string              `json:"root_path"`
-	Host                     *string             `json:"host"`
-	Port                     *int                `json:"port"`
-	Username                 *string             `json:"username"`
-	HostKey                  *string             `json:"host_key"`
-	HostKeyFingerprints      []string            `json:"host_key_fingerprints"`
-	Credential               PortalCredential    `json:"credential"`
-	WorkerLabel              *string             `json:"worker_label"`
-	ZipThresholdFiles        *int64              `json:"zip_threshold_files"`
-	ZipThresholdAvgSizeBytes *int64              `json:"zip_threshold_avg_size_bytes"`
-	MaxConnections           int                 `json:"max_connections"`
-	AgentPath                *string             `json:"agent_path"`
-	SendAgent                bool                `json:"send_agent"`
-	CreatedAt                time.Time           `json:"created_at"`
-	UpdatedAt                time.Time           `json:"updated_at"`
-}
-
-// PortalCredential says what there is, and whether the API has the key that it was encrypted with.
-type PortalCredential struct {
-	Kind     transfer.CredentialKind `json:"kind"`
-	Readable bool                    `json:"readable"`
-}
-
-// PortalFields are those of a portal as POST and PUT take them.
+// PortalFields are those of a portal as POST and PUT take them, by their names: what isn't there is left out, and that is not the
+// same as null.
 type PortalFields map[string]any
 
 // Fields are the portal's for a PUT. The credential is not among them, and so stays as it is.
@@ -50,63 +22,49 @@ func (p Portal) Fields() PortalFields {
 	}
 }
 
-// PortalReport is what a test of a portal has found.
-type PortalReport struct {
-	OK                bool          `json:"ok"`
-	Checks            []PortalCheck `json:"checks"`
-	Via               string        `json:"via"`
-	LatencySeconds    float64       `json:"latency_seconds"`
-	FreeBytes         int64         `json:"free_bytes"`
-	ExtensionsMissing []string      `json:"extensions_missing"`
-	Tools             []string      `json:"tools"`
+// body encodes the fields.
+func (f PortalFields) body() (io.Reader, error) {
+	encoded, err := json.Marshal(f)
+	return bytes.NewReader(encoded), err
 }
 
-// PortalCheck is one thing that was tried.
-type PortalCheck struct {
-	Name    string       `json:"name"`
-	OK      bool         `json:"ok"`
-	Code    failure.Code `json:"code,omitempty"`
-	Message string       `json:"message"`
-	Hint    string       `json:"hint,omitempty"`
-	Seconds float64      `json:"seconds"`
-}
+const asJSON = "application/json"
 
 // Portals are all of them, by name.
 func (c *Client) Portals(ctx context.Context) ([]Portal, error) {
-	var list struct {
-		Portals []Portal `json:"portals"`
-	}
-	err := c.Get(ctx, "/portals", &list)
+	list, err := asked[PortalList](ctx, c, func() (*http.Response, error) { return c.generated.ListPortals(ctx) })
 	return list.Portals, err
 }
 
 // Portal returns a portal by its id or name.
-func (c *Client) Portal(ctx context.Context, ref string) (portal Portal, err error) {
-	err = c.Get(ctx, portalPath(ref), &portal)
-	return portal, err
+func (c *Client) Portal(ctx context.Context, ref string) (Portal, error) {
+	return asked[Portal](ctx, c, func() (*http.Response, error) { return c.generated.GetPortal(ctx, ref) })
 }
 
 // AddPortal makes a portal.
-func (c *Client) AddPortal(ctx context.Context, fields PortalFields) (portal Portal, err error) {
-	err = c.Post(ctx, "/portals", fields, &portal)
-	return portal, err
+func (c *Client) AddPortal(ctx context.Context, fields PortalFields) (Portal, error) {
+	body, err := fields.body()
+	if err != nil {
+		return Portal{}, err
+	}
+	return asked[Portal](ctx, c, func() (*http.Response, error) { return c.generated.CreatePortalWithBody(ctx, asJSON, body) })
 }
 
 // ChangePortal replaces a portal.
-func (c *Client) ChangePortal(ctx context.Context, ref string, fields PortalFields) (portal Portal, err error) {
-	err = c.Put(ctx, portalPath(ref), fields, &portal)
-	return portal, err
+func (c *Client) ChangePortal(ctx context.Context, ref string, fields PortalFields) (Portal, error) {
+	body, err := fields.body()
+	if err != nil {
+		return Portal{}, err
+	}
+	return asked[Portal](ctx, c, func() (*http.Response, error) { return c.generated.ReplacePortalWithBody(ctx, ref, asJSON, body) })
 }
 
 // DeletePortal deletes a portal that no unfinished job uses.
 func (c *Client) DeletePortal(ctx context.Context, ref string) error {
-	return c.Delete(ctx, portalPath(ref))
+	return c.ask(ctx, nil, func() (*http.Response, error) { return c.generated.DeletePortal(ctx, ref) })
 }
 
 // TestPortal reaches for a portal as a job would.
-func (c *Client) TestPortal(ctx context.Context, ref string) (report PortalReport, err error) {
-	err = c.Post(ctx, portalPath(ref)+"/test", nil, &report)
-	return report, err
+func (c *Client) TestPortal(ctx context.Context, ref string) (PortalReport, error) {
+	return asked[PortalReport](ctx, c, func() (*http.Response, error) { return c.generated.TestPortal(ctx, ref, Nothing{}) })
 }
-
-func portalPath(ref string) string { return "/portals/" + url.PathEscape(ref) }

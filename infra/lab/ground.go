@@ -74,7 +74,7 @@ func (l *lab) tryTiny(ctx context.Context) error {
 }
 
 // understood says of the tiny job what the worker has made of the paths.
-func understood(m *made, to Side, job client.Job) error {
+func understood(m *made, to Side, job client.JobDetail) error {
 	switch {
 	case codeOf(job) == failure.SourceNotFound:
 		return elsewhere(fmt.Sprintf("The worker doesn't find %s, which was just made here", m.side))
@@ -120,7 +120,7 @@ func (l *lab) clear(ctx context.Context, m *made, to Side) (problem string, err 
 }
 
 // moveBack tries again where the run before was still removing its staging from the folder.
-func (l *lab) moveBack(ctx context.Context, from, back Side) (job client.Job, err error) {
+func (l *lab) moveBack(ctx context.Context, from, back Side) (job client.JobDetail, err error) {
 	const tries = 5
 	for range tries {
 		job, err = l.run(ctx, order(from, back, way{transfer.Move, transfer.Auto}), l.JobTimeout)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 
 	"github.com/ketter/ketter/engine/transfer"
@@ -24,7 +23,7 @@ func (l *lab) runHistory(ctx context.Context) error {
 			return err
 		}
 		if problem == "" {
-			problem, err = l.inHistory(ctx, job.ID, url.Values{"mode": {string(w.Mode)}, "status": {"success"}, "strategy": {string(w.Strategy)}})
+			problem, err = l.inHistory(ctx, job.ID, client.ListJobsHistoryParams{Mode: &w.Mode, Status: new(transfer.Success), Strategy: &w.Strategy})
 		}
 		l.expect("history", fmt.Sprintf("GET /stats/jobs-history has a %s by mode, status and strategy, newest first, and nothing else", w), problem)
 		if err != nil {
@@ -35,7 +34,7 @@ func (l *lab) runHistory(ctx context.Context) error {
 }
 
 func (l *lab) limited(ctx context.Context) error {
-	jobs, err := l.api.History(ctx, url.Values{"limit": {"2"}})
+	jobs, err := l.api.History(ctx, client.ListJobsHistoryParams{Limit: new(2)})
 	problem := ""
 	if len(jobs) != 2 {
 		problem = fmt.Sprintf("there are %d", len(jobs))
@@ -45,32 +44,28 @@ func (l *lab) limited(ctx context.Context) error {
 }
 
 // inHistory looks that a job is among the latest that fit the filters, newest first and without others.
-func (l *lab) inHistory(ctx context.Context, id int64, filters url.Values) (problem string, err error) {
-	filters.Set("limit", "500")
+func (l *lab) inHistory(ctx context.Context, id int64, filters client.ListJobsHistoryParams) (problem string, err error) {
+	filters.Limit = new(500)
 	jobs, err := l.api.History(ctx, filters)
 	if err != nil {
 		return "", err
 	}
 	if !slices.ContainsFunc(jobs, func(j client.Job) bool { return j.ID == id }) {
-		return fmt.Sprintf("job %d isn't in the history by %v", id, filters), nil
+		return fmt.Sprintf("job %d isn't in the history", id), nil
 	}
 	for i, j := range jobs {
 		if !fits(j, filters) || i > 0 && j.ID > jobs[i-1].ID {
-			return fmt.Sprintf("job %d has no place in the history by %v", j.ID, filters), nil
+			return fmt.Sprintf("job %d has no place in the history", j.ID), nil
 		}
 	}
 	return "", nil
 }
 
-func fits(j client.Job, filters url.Values) bool {
-	strategy := transfer.Strategy("")
-	if j.Strategy != nil {
-		strategy = *j.Strategy
-	}
-	for name, value := range map[string]string{"mode": string(j.Mode), "status": string(j.Status), "strategy": string(strategy)} {
-		if filters.Has(name) && filters.Get(name) != value {
-			return false
-		}
-	}
-	return true
+func fits(j client.Job, filters client.ListJobsHistoryParams) bool {
+	return is(&j.Mode, filters.Mode) && is(&j.Status, filters.Status) && is(j.Strategy, filters.Strategy)
+}
+
+// is reports whether a value is the wanted one; with none wanted, any will do.
+func is[T comparable](value, wanted *T) bool {
+	return wanted == nil || value != nil && *value == *wanted
 }

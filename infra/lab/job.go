@@ -19,13 +19,13 @@ const (
 
 // run has a job done and returns it once it has ended, as whatever. When ctx ends, the job takes too long, or nothing is heard of it
 // any more, it is cancelled, and its end waited for.
-func (l *lab) run(ctx context.Context, order client.Order, within time.Duration) (client.Job, error) {
+func (l *lab) run(ctx context.Context, order client.Order, within time.Duration) (client.JobDetail, error) {
 	if err := ctx.Err(); err != nil {
-		return client.Job{}, err
+		return client.JobDetail{}, err
 	}
 	posted, err := l.api.Submit(context.WithoutCancel(ctx), order) // it has a deadline; a job whose id is lost can't be cancelled
 	if err != nil {
-		return posted, err
+		return client.JobDetail{}, err
 	}
 	limited, done := context.WithTimeout(ctx, within)
 	defer done()
@@ -41,7 +41,7 @@ func (l *lab) run(ctx context.Context, order client.Order, within time.Duration)
 }
 
 // await looks until the job has ended.
-func (l *lab) await(ctx context.Context, id int64) (client.Job, error) {
+func (l *lab) await(ctx context.Context, id int64) (client.JobDetail, error) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
@@ -58,12 +58,12 @@ func (l *lab) await(ctx context.Context, id int64) (client.Job, error) {
 }
 
 // cancel ends a job, or waits for the end of one that can't be cancelled any more. It goes on after ctx has ended.
-func (l *lab) cancel(ctx context.Context, id int64) (client.Job, error) {
+func (l *lab) cancel(ctx context.Context, id int64) (client.JobDetail, error) {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
 	defer done()
 	_, err := l.api.Cancel(ctx, id)
 	if err != nil && failure.CodeOf(err) != failure.JobState {
-		return client.Job{ID: id}, fmt.Errorf("cancelling job %d: %w", id, err)
+		return client.JobDetail{}, fmt.Errorf("cancelling job %d: %w", id, err)
 	}
 	job, err := l.await(ctx, id)
 	if err != nil {
@@ -81,14 +81,14 @@ func order(from, to Side, w way) client.Order {
 }
 
 // ended says how a job ended otherwise than expected.
-func ended(job client.Job) string {
+func ended(job client.JobDetail) string {
 	if job.Error != nil {
 		return fmt.Sprintf("job %d is %s with %s: %s", job.ID, job.Status, job.Error.Code, job.Error.Message)
 	}
 	return fmt.Sprintf("job %d is %s", job.ID, job.Status)
 }
 
-func codeOf(job client.Job) failure.Code {
+func codeOf(job client.JobDetail) failure.Code {
 	if job.Error == nil {
 		return ""
 	}
@@ -96,7 +96,7 @@ func codeOf(job client.Job) failure.Code {
 }
 
 // event is the payload of a job's event of a kind, decoded into what is given; false if there is none.
-func event(job client.Job, kind transfer.EventKind, into any) bool {
+func event(job client.JobDetail, kind transfer.EventKind, into any) bool {
 	for _, e := range job.Events {
 		if e.Kind == kind {
 			return json.Unmarshal(e.Payload, into) == nil

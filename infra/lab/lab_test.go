@@ -97,7 +97,7 @@ func TestAWorkerThatSeesOtherFoldersIsFoundOutFirst(t *testing.T) {
 }
 
 // proven is a data set, a copy of it, and the job that says it made that.
-func proven(t *testing.T) (l *lab, m *made, to Side, job client.Job) {
+func proven(t *testing.T) (l *lab, m *made, to Side, job client.JobDetail) {
 	t.Helper()
 	var said strings.Builder
 	o := options(t, &said)
@@ -112,27 +112,27 @@ func proven(t *testing.T) (l *lab, m *made, to Side, job client.Job) {
 	}
 	began := time.Now()
 	took, ended, direct := 1.5, began.Add(1500*time.Millisecond), transfer.Direct
-	return l, m, to, client.Job{Strategy: &direct, FilesCopied: 3, BytesCopied: 120, DurationSeconds: &took, StartedAt: &began, FinishedAt: &ended}
+	return l, m, to, client.JobDetail{Strategy: &direct, FilesCopied: 3, BytesCopied: 120, DurationSeconds: &took, StartedAt: &began, FinishedAt: &ended}
 }
 
 func TestEveryThingThatIsNotAsItShouldBeIsSeen(t *testing.T) {
 	t.Parallel()
 	first := func(side Side) string { return filepath.Join(side.Here, firstFile) }
-	for name, spoil := range map[string]func(m *made, to Side, job *client.Job) error{
-		"": func(*made, Side, *client.Job) error { return nil },
-		"another strategy": func(_ *made, _ Side, job *client.Job) error {
+	for name, spoil := range map[string]func(m *made, to Side, job *client.JobDetail) error{
+		"": func(*made, Side, *client.JobDetail) error { return nil },
+		"another strategy": func(_ *made, _ Side, job *client.JobDetail) error {
 			zip := transfer.ZipFirst
 			job.Strategy = &zip
 			return nil
 		},
-		"counted 2 files":  func(_ *made, _ Side, job *client.Job) error { job.FilesCopied = 2; return nil },
-		"duration_seconds": func(_ *made, _ Side, job *client.Job) error { *job.DurationSeconds += 296; return nil },
-		"not only":         func(_ *made, to Side, _ *client.Job) error { return os.WriteFile(to.Here+"/src.zip", nil, 0o600) },
-		"differs from the source": func(m *made, to Side, _ *client.Job) error {
+		"counted 2 files":  func(_ *made, _ Side, job *client.JobDetail) error { job.FilesCopied = 2; return nil },
+		"duration_seconds": func(_ *made, _ Side, job *client.JobDetail) error { *job.DurationSeconds += 296; return nil },
+		"not only":         func(_ *made, to Side, _ *client.JobDetail) error { return os.WriteFile(to.Here+"/src.zip", nil, 0o600) },
+		"differs from the source": func(m *made, to Side, _ *client.JobDetail) error {
 			return os.WriteFile(first(to.at(m.name)), []byte("x"), 0o644)
 		},
-		"modes or times":    func(m *made, to Side, _ *client.Job) error { return os.Chmod(first(to.at(m.name)), 0o600) },
-		"touched by a copy": func(m *made, _ Side, _ *client.Job) error { return os.Remove(first(m.side)) },
+		"modes or times":    func(m *made, to Side, _ *client.JobDetail) error { return os.Chmod(first(to.at(m.name)), 0o600) },
+		"touched by a copy": func(m *made, _ Side, _ *client.JobDetail) error { return os.Remove(first(m.side)) },
 	} {
 		l, m, to, job := proven(t)
 		if err := spoil(m, to, &job); err != nil {

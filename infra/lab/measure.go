@@ -68,7 +68,7 @@ func (l *lab) measure(ctx context.Context, m *made, ways []way, to Side, wanted 
 	return series, nil
 }
 
-func (s *Series) add(job client.Job) {
+func (s *Series) add(job client.JobDetail) {
 	s.Strategy, s.Seconds = *job.Strategy, append(s.Seconds, *job.DurationSeconds)
 	if job.Method != nil {
 		s.Method = *job.Method
@@ -77,7 +77,7 @@ func (s *Series) add(job client.Job) {
 
 // once runs a way into a new folder, proves what it made and removes that. What is wrong with it is a problem; only what stops
 // the labs is an error.
-func (l *lab) once(ctx context.Context, m *made, w way, to Side, wanted transfer.Strategy) (job client.Job, problem string, err error) {
+func (l *lab) once(ctx context.Context, m *made, w way, to Side, wanted transfer.Strategy) (job client.JobDetail, problem string, err error) {
 	if err := m.restore(ctx); err != nil {
 		return job, "", err
 	}

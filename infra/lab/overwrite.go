@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"path"
 
 	"github.com/ketter/ketter/engine/failure"
@@ -52,7 +51,7 @@ func (l *lab) repeated(ctx context.Context, m *made, w way) error {
 	what := fmt.Sprintf("the same copy by %s again fails, and both stand in the history", w.Strategy)
 	problem := ended(job)
 	if job.Status == transfer.Success {
-		problem, err = l.inHistory(ctx, job.ID, url.Values{"status": {"success"}, "strategy": {string(w.Strategy)}})
+		problem, err = l.inHistory(ctx, job.ID, client.ListJobsHistoryParams{Status: new(transfer.Success), Strategy: &w.Strategy})
 	}
 	if err != nil || problem != "" {
 		l.expect("overwrite", what, problem)
@@ -87,7 +86,7 @@ func (l *lab) safe(ctx context.Context, m *made, w way, to Side, what string) er
 		return err
 	}
 	o, final := order(m.side, to, w), path.Join(to.Path, m.name)
-	return l.refused(ctx, "overwrite", what, o, failure.DestinationExists, func(job client.Job) string {
+	return l.refused(ctx, "overwrite", what, o, failure.DestinationExists, func(job client.JobDetail) string {
 		eventually(func() bool { return len(staged(to.Here)) == 0 })
 		if after, err := sample.Digest(to.Here); err != nil || after != before {
 			return fmt.Sprintf("the destination was touched (%v)", err)

@@ -46,7 +46,7 @@ func (l *lab) leave(lab, what, why string) {
 }
 
 // prove compares what a job says and has made with what was asked for, and says what isn't so.
-func (l *lab) prove(m *made, w way, to Side, job client.Job, wanted transfer.Strategy) (problem string, err error) {
+func (l *lab) prove(m *made, w way, to Side, job client.JobDetail, wanted transfer.Strategy) (problem string, err error) {
 	switch {
 	case job.Strategy == nil || *job.Strategy != wanted:
 		return fmt.Sprintf("job %d took another strategy than %s", job.ID, wanted), nil
@@ -65,7 +65,7 @@ func (l *lab) prove(m *made, w way, to Side, job client.Job, wanted transfer.Str
 }
 
 // timed says whether the duration is that of the run, without the wait.
-func timed(job client.Job) bool {
+func timed(job client.JobDetail) bool {
 	if job.DurationSeconds == nil || job.StartedAt == nil || job.FinishedAt == nil {
 		return false
 	}
@@ -74,7 +74,7 @@ func timed(job client.Job) bool {
 }
 
 // arrived looks at the destination: its layout, and the tree.
-func (m *made) arrived(to Side, job client.Job) (string, error) {
+func (m *made) arrived(to Side, job client.JobDetail) (string, error) {
 	names, err := entriesOf(to.Here)
 	if err != nil {
 		return "", err
@@ -100,7 +100,7 @@ func (m *made) arrived(to Side, job client.Job) (string, error) {
 }
 
 // lacking says whether the job told that the destination can't hold all.
-func lacking(job client.Job) bool {
+func lacking(job client.JobDetail) bool {
 	var decision struct{ Lacks []string }
 	return event(job, transfer.EventStrategyDecision, &decision) && len(decision.Lacks) > 0
 }

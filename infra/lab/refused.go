@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path"
 	"slices"
@@ -17,7 +16,7 @@ import (
 )
 
 // refused has a job fail, and looks that it did so with this code, told it in an event, and left things as they were.
-func (l *lab) refused(ctx context.Context, lab, what string, o client.Order, code failure.Code, after func(client.Job) string) error {
+func (l *lab) refused(ctx context.Context, lab, what string, o client.Order, code failure.Code, after func(client.JobDetail) string) error {
 	job, err := l.run(ctx, o, l.JobTimeout)
 	if err != nil {
 		return err
@@ -26,7 +25,7 @@ func (l *lab) refused(ctx context.Context, lab, what string, o client.Order, cod
 	switch {
 	case job.Status != transfer.Failed || codeOf(job) != code:
 		problem = fmt.Sprintf("%s, not failed with %s", ended(job), code)
-	case !slices.ContainsFunc(job.Events, func(e client.JobEvent) bool { return e.Kind == transfer.EventError }):
+	case !slices.ContainsFunc(job.Events, func(e client.Event) bool { return e.Kind == transfer.EventError }):
 		problem = fmt.Sprintf("job %d has no event that tells its failure", job.ID)
 	case job.FilesCopied != 0 || job.BytesCopied != 0:
 		problem = fmt.Sprintf("job %d failed and counts files", job.ID)
@@ -34,7 +33,7 @@ func (l *lab) refused(ctx context.Context, lab, what string, o client.Order, cod
 		problem = after(job)
 	}
 	if problem == "" {
-		problem, err = l.inHistory(ctx, job.ID, url.Values{"status": {"failed"}, "mode": {string(o.Mode)}})
+		problem, err = l.inHistory(ctx, job.ID, client.ListJobsHistoryParams{Status: new(transfer.Failed), Mode: &o.Mode})
 	}
 	l.expect(lab, what, problem)
 	l.say("%s: %s", what, verdictOf(problem))
@@ -63,8 +62,8 @@ func (l *lab) runErrors(ctx context.Context) error {
 }
 
 // nothingAt looks that a destination was not made and the source is as it was.
-func (m *made) nothingAt(to string) func(client.Job) string {
-	return func(client.Job) string {
+func (m *made) nothingAt(to string) func(client.JobDetail) string {
+	return func(client.JobDetail) string {
 		if !eventually(func() bool { return !exists(to) }) {
 			return to + " is there"
 		}
