@@ -158,8 +158,11 @@ func TestWhatAJobTellsCannotSteerTheTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	job := client.JobDetail{ID: 12, Status: "success", SourcePath: "/" + evil, DestinationPath: evil, SourcePortal: &evil, DestinationPortal: &evil,
-		Verify: "v\x1b", Error: &client.JobError{Message: evil}, Events: []client.Event{{Message: evil, Actor: &evil}}, Progress: &client.Progress{Phase: &evil}}
+	var job client.JobDetail
+	job.ID, job.Status, job.Verify = 12, "success", "v\x1b"
+	job.SourcePath, job.DestinationPath, job.SourcePortal, job.DestinationPortal = "/"+evil, evil, &evil, &evil
+	job.Error, job.Progress = &client.JobError{Message: evil}, &client.Progress{Phase: &evil}
+	job.Events = []client.Event{{Message: evil, Actor: &evil}}
 	if err := teller.finished(job); err != nil {
 		t.Fatal(err)
 	}
