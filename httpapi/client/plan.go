@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/transfer"
 )
 
@@ -43,7 +44,14 @@ func (c *Client) Plan(ctx context.Context, order Order) (plan Plan, err error) {
 		return plan, err
 	}
 	if !plan.DryRun { // one that knows no dry_run would have refused it; this is somebody else
-		return plan, c.failed(c.shown+" answers no plan", nil)
+		return plan, c.noPlan()
 	}
 	return plan, nil
+}
+
+func (c *Client) noPlan() error {
+	return &failure.Error{
+		Code: Unreachable, Message: c.shown + " answers no plan, and may have made a job of it",
+		Hint: "See whether there is one with `ketter jobs list`; `ketter jobs cancel ID` ends it.",
+	}
 }
