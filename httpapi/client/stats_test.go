@@ -1,6 +1,8 @@
 package client
 
 import (
+	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -63,10 +65,11 @@ func TestAPlanIsAskedForWithoutSubmittingAnything(t *testing.T) {
 	t.Parallel()
 	answer := `{"dry_run":true,"ok":false,"problems":[{"code":"destination_exists","message":"m","path":null,"hint":"h"}]}`
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body := make([]byte, 200)
-		n, _ := r.Body.Read(body)
-		if got := string(body[:n]); got != `{"source_path":"/a","destination_path":"/b","mode":"copy","dry_run":true}` || r.Header.Get("Idempotency-Key") != "" {
-			t.Errorf("%s with the key %q", got, r.Header.Get("Idempotency-Key"))
+		var asked map[string]any
+		err := json.NewDecoder(r.Body).Decode(&asked)
+		want := map[string]any{"source_path": "/a", "destination_path": "/b", "mode": "copy", "dry_run": true}
+		if err != nil || !maps.Equal(asked, want) || r.Header.Get("Idempotency-Key") != "" {
+			t.Errorf("%v with the key %q (%v)", asked, r.Header.Get("Idempotency-Key"), err)
 		}
 		answers(200, "application/json", answer)(w, r)
 	}))
