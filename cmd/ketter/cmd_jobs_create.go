@@ -86,7 +86,7 @@ func (o *jobsCreateOptions) run(cmd *cobra.Command) error {
 	if o.json {
 		return printJSON(cmd.OutOrStdout(), job)
 	}
-	return printSubmitted(cmd, job)
+	return printSubmitted(cmd, asked, job)
 }
 
 func (o *jobsCreateOptions) order(cmd *cobra.Command) (order client.Order, err error) {
@@ -172,9 +172,9 @@ func unsure(err error, key string) error {
 	return &f
 }
 
-func printSubmitted(cmd *cobra.Command, job client.Job) error {
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "Job %d is %s in the queue %s: %s %s to %s\nSee it with `ketter jobs watch %d`.\n", job.ID, job.Status,
+func printSubmitted(cmd *cobra.Command, asked *client.Client, job client.Job) error {
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "Job %d is %s in the queue %s: %s %s to %s\nSee it with `ketter jobs watch %d%s`.\n", job.ID, job.Status,
 		printable(job.Queue), job.Mode, placeText(job.SourcePortal, job.SourcePath),
-		finalText(job.DestinationPortal, job.DestinationPath, job.SourcePath), job.ID)
+		finalText(job.DestinationPortal, job.DestinationPath, job.SourcePath), job.ID, apiFlag(cmd, asked))
 	return err
 }

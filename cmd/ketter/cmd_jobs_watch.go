@@ -57,10 +57,7 @@ func jobExitStatuses() string {
 
 // watch follows a job to its end and says what became of it.
 func (o *jobsOptions) watch(cmd *cobra.Command, asked *client.Client, id int64, queue string) error {
-	t := &jobTeller{out: cmd.OutOrStdout(), err: cmd.ErrOrStderr(), bar: liveBar{cmd.ErrOrStderr()}, id: id, queue: queue, json: o.json}
-	if cmd.Flags().Changed("api") {
-		t.api = " --api " + asked.Address()
-	}
+	t := &jobTeller{out: cmd.OutOrStdout(), err: cmd.ErrOrStderr(), bar: liveBar{cmd.ErrOrStderr()}, id: id, queue: queue, api: apiFlag(cmd, asked), json: o.json}
 	detail, err := t.follow(cmd.Context(), asked)
 	if cmd.Context().Err() != nil {
 		return t.detached()
@@ -69,6 +66,14 @@ func (o *jobsOptions) watch(cmd *cobra.Command, asked *client.Client, id int64, 
 		return t.lost(err)
 	}
 	return t.finished(detail)
+}
+
+// apiFlag is what a next command needs to ask the same API, where that was named.
+func apiFlag(cmd *cobra.Command, asked *client.Client) string {
+	if !cmd.Flags().Changed("api") {
+		return ""
+	}
+	return " --api " + asked.Address()
 }
 
 // follow returns the job once it has ended. One that was tried again meanwhile is followed on.
