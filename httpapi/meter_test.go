@@ -91,7 +91,10 @@ func TestALiveStreamIsCountedInAndOutAndNotTimed(t *testing.T) {
 func TestMetricsAreServedWhereThereAreSome(t *testing.T) {
 	f := setup(t)
 	f.get("/metrics").isProblem(t, http.StatusNotFound, "not_found")
-	f.options.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ketter_jobs 1\n")) })
+	f.options.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		_, _ = w.Write([]byte("ketter_jobs 1\n"))
+	})
 	if a := f.get("/metrics"); a.StatusCode != http.StatusOK || string(a.body) != "ketter_jobs 1\n" {
 		t.Errorf("%d %s", a.StatusCode, a.body)
 	}

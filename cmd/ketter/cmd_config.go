@@ -14,7 +14,7 @@ import (
 )
 
 func newConfigCommand() *cobra.Command {
-	var markdown bool
+	var markdown, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Show every variable Ketter reads, the value in force and what it is for",
@@ -24,10 +24,14 @@ func newConfigCommand() *cobra.Command {
 			if markdown {
 				return printConfigMarkdown(cmd.OutOrStdout())
 			}
+			if asJSON {
+				return printConfigJSON(cmd.OutOrStdout())
+			}
 			return printConfig(cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().BoolVar(&markdown, "markdown", false, "print docs/configuration.md")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: docs/cli-json.md")
 	return cmd
 }
 
@@ -68,12 +72,37 @@ func printConfigMarkdown(out io.Writer) error {
 	return err
 }
 
+func printConfigJSON(out io.Writer) error {
+	_, settings, err := config.Load(os.Environ())
+	if err != nil {
+		return err
+	}
+	type variable struct {
+		Name            string `json:"name"`
+		Value           string `json:"value"`
+		FromEnvironment bool   `json:"from_environment"`
+		Description     string `json:"description"`
+	}
+	all := make([]variable, len(settings))
+	for i, s := range settings {
+		all[i] = variable{s.Name, s.Value, s.FromEnvironment, s.Description}
+	}
+	unknown := append([]string{}, config.Unknown(os.Environ())...) // never null
+	return printJSON(out, map[string]any{"variables": all, "unknown": unknown})
+}
+
 func newVersionCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use: "version", Short: "Show the version", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), map[string]string{"version": version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
+			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "ketter %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: docs/cli-json.md")
+	return cmd
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -35,6 +37,7 @@ EXIT STATUS
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	cmd.PersistentFlags().Bool("json", false, "print JSON: docs/cli-json.md")
 	cmd.AddCommand(
 		newHealthOf("api", "Ask the API that KETTER_LISTEN names for GET /healthz", askAPI),
 		newHealthOf("worker", "Look for the heartbeat of this host's worker on REDIS_URL; while Redis is away, whether DB_URL answers", askWorker),
@@ -52,7 +55,15 @@ func newHealthOf(what, short string, ask func(context.Context, config.Config, io
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), healthDeadline)
 			defer cancel()
-			return ask(ctx, c, cmd.OutOrStdout())
+			asJSON, err := cmd.Flags().GetBool("json")
+			if err != nil || !asJSON {
+				return errors.Join(err, ask(ctx, c, cmd.OutOrStdout()))
+			}
+			var said strings.Builder
+			if err := ask(ctx, c, &said); err != nil {
+				return err
+			}
+			return printJSON(cmd.OutOrStdout(), map[string]string{"status": "ok", "message": strings.TrimSpace(said.String())})
 		},
 	}
 }

@@ -71,7 +71,7 @@ func TestJobsAskTheAPIThatKetterListenNames(t *testing.T) {
 func TestAMistypedJobIsRefusedBeforeAnythingIsAsked(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"cancel"}, {"cancel", "1", "2"}, {"cancel", "x"}, {"retry", "0"}, {"retry", "-1"}, {"retry", "1.5"}, {"retry", "9223372036854775808"},
+		{"cancel"}, {"cancel", "1", "x"}, {"cancel", "x"}, {"retry", "0"}, {"retry", "-1"}, {"retry", "1.5"}, {"retry", "9223372036854775808"},
 		{"cancel", "1", "--api", "127.0.0.1:8000"}, {"pause", "1"}, {"cancel", "1", "--force"},
 	} {
 		_, errOut, status := ketter(t, append([]string{"jobs"}, args...)...)

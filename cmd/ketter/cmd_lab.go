@@ -121,11 +121,10 @@ func runLabs(cmd *cobra.Command, asked *client.Client, labs lab.Options, reportD
 // sideOf reads a folder of this host, or PORTAL[:path]. A local portal whose root is here is seen here, too; the first job of the
 // labs finds out whether that is the same folder.
 func sideOf(ctx context.Context, asked *client.Client, text string) (lab.Side, error) {
-	if strings.HasPrefix(text, "/") || strings.HasPrefix(text, ".") {
-		folder, err := filepath.Abs(text)
-		return lab.Side{Path: folder, Here: folder}, err
+	name, inside, err := placeOfArgument(text)
+	if err != nil || name == "" {
+		return lab.Side{Path: inside, Here: inside}, err
 	}
-	name, inside, _ := strings.Cut(text, ":")
 	portal, err := asked.Portal(ctx, name)
 	if err != nil {
 		return lab.Side{}, err

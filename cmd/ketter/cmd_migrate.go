@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +21,7 @@ func newMigrateCommand() *cobra.Command {
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	cmd.PersistentFlags().Bool("json", false, "print JSON: docs/cli-json.md")
 	var deletesData bool
 	down := &cobra.Command{
 		Use:   "down",
@@ -37,7 +38,7 @@ func newMigrateCommand() *cobra.Command {
 				if err := riverjobs.MigrateDown(ctx, store, url); err != nil {
 					return err
 				}
-				return printStatus(ctx, cmd.OutOrStdout(), store)
+				return printStatus(ctx, cmd, store)
 			})
 		},
 	}
@@ -49,7 +50,7 @@ func newMigrateCommand() *cobra.Command {
 				if err := riverjobs.MigrateUp(ctx, store, url); err != nil {
 					return err
 				}
-				return printStatus(ctx, cmd.OutOrStdout(), store)
+				return printStatus(ctx, cmd, store)
 			})
 		},
 	}
@@ -57,7 +58,7 @@ func newMigrateCommand() *cobra.Command {
 		Use: "status", Short: "Show which migrations the database has; fails when they are not this binary's", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withStore(cmd.Context(), func(ctx context.Context, store *db.Store, _ string) error {
-				return printStatus(ctx, cmd.OutOrStdout(), store)
+				return printStatus(ctx, cmd, store)
 			})
 		},
 	}
@@ -93,7 +94,9 @@ func withNamedStore(cmd *cobra.Command, work storeWork) error {
 		}
 	}
 	return storeWork(func(ctx context.Context, store *db.Store, url string) error {
-		fmt.Fprintf(cmd.OutOrStdout(), "Database: %s\n", store.Place())
+		if err := tellStep(cmd, "database", fields{"database": store.Place()}, "Database: %s\n", store.Place()); err != nil {
+			return err
+		}
 		return work(ctx, store, url)
 	}).on(cmd.Context(), c.DBURL)
 }
@@ -109,12 +112,22 @@ func (work storeWork) on(ctx context.Context, url string) error {
 	return work(ctx, store, url)
 }
 
-func printStatus(ctx context.Context, out io.Writer, store *db.Store) error {
+func printStatus(ctx context.Context, cmd *cobra.Command, store *db.Store) error {
 	state, err := riverjobs.Schema(ctx, store)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "River's migrations:  %d of %d\nKetter's migrations: %d of %d\n",
-		len(state.River), len(state.RiverKnown), len(state.Applied), len(state.AppliedKnown))
-	return state.Check()
+	river, riverKnown, ketter, ketterKnown := len(state.River), len(state.RiverKnown), len(state.Applied), len(state.AppliedKnown)
+	err = tellStep(cmd, "migrations", fields{"river": river, "river_known": riverKnown, "ketter": ketter, "ketter_known": ketterKnown},
+		"River's migrations:  %d of %d\nKetter's migrations: %d of %d\n", river, riverKnown, ketter, ketterKnown)
+	return errors.Join(err, state.Check())
+}
+
+// tellStep says something as text, or as a JSON line.
+func tellStep(cmd *cobra.Command, kind string, f fields, format string, args ...any) error {
+	if asJSON, _ := cmd.Flags().GetBool("json"); asJSON { // it is there: the commands above have it
+		return jsonLine(cmd.OutOrStdout(), kind, f)
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), format, args...)
+	return err
 }

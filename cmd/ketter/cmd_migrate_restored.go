@@ -39,8 +39,7 @@ It works on no database that DB_URL doesn't name, and on none that anybody else 
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "The next new job is %d, the next new portal %d.\n", job, portal)
-				return err
+				return tellStep(cmd, "restored", fields{"next_job": job, "next_portal": portal}, "The next new job is %d, the next new portal %d.\n", job, portal)
 			})
 		},
 	}

@@ -31,7 +31,7 @@ to them first, and all others reach it over SSH.`,
 	}
 	var options portalOptions
 	portals.PersistentFlags().StringVar(&options.api, "api", "", "the API to ask, as http://127.0.0.1:8000 (else the one that KETTER_LISTEN names)")
-	portals.PersistentFlags().BoolVar(&options.json, "json", false, "print what the API answers, as JSON")
+	portals.PersistentFlags().BoolVar(&options.json, "json", false, "print JSON: docs/cli-json.md")
 	portals.AddCommand(newPortalsAddCommand(&options), newPortalsListCommand(&options), newPortalsShowCommand(&options),
 		newPortalsTestCommand(&options), newPortalsSetCommand(&options), newPortalsRmCommand(&options), newPortalsRekeyCommand(),
 		newPortalsScanKeyCommand(&options, remote.ScanKeys))
@@ -72,7 +72,8 @@ func newPortalsShowCommand(options *portalOptions) *cobra.Command {
 		Long:  "Shows a portal, by its name or id. Of its credential it shows the kind and nothing more.\n\n" + portalExitStatuses(),
 		Example: `  1. All that is known of SRVTRF:
      ketter portals show SRVTRF`,
-		Args: onePortal,
+		Args:              onePortal,
+		ValidArgsFunction: completeOnePortal(options),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return options.tell(cmd, func(asked *client.Client, ctx context.Context) (client.Portal, error) {
 				return asked.Portal(ctx, args[0])
@@ -91,7 +92,8 @@ Nothing is done to the folder itself.
 ` + portalExitStatuses(),
 		Example: `  1. Delete SRVTRF:
      ketter portals rm SRVTRF`,
-		Args: onePortal,
+		Args:              onePortal,
+		ValidArgsFunction: completeOnePortal(options),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asked, err := newClient(options.api)
 			if err != nil {
@@ -99,6 +101,9 @@ Nothing is done to the folder itself.
 			}
 			if err := asked.DeletePortal(cmd.Context(), args[0]); err != nil {
 				return err
+			}
+			if options.json {
+				return printJSON(cmd.OutOrStdout(), map[string]any{"portal": args[0], "deleted": true})
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "Portal %s is deleted; its folder is as it was.\n", printable(args[0]))
 			return err

@@ -60,7 +60,8 @@ again, so that a stored one never goes where it wasn't meant for.
      ketter portals set SRVTRF --host-key srvtrf.pub
   3. No label any more, another name:
      ketter portals set SRVTRF --label "" --name SRVTRF2`,
-		Args: onePortal,
+		Args:              onePortal,
+		ValidArgsFunction: completeOnePortal(options),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return options.tell(cmd, func(asked *client.Client, ctx context.Context) (client.Portal, error) {
 				return changePortal(cmd, asked, args[0], flags)

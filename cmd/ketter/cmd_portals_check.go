@@ -17,7 +17,8 @@ user in, and has the folder; how far away it is and what helps are there.
 ` + portalExitStatuses(failure.PortalUnreachable, failure.PortalAuthFailed, failure.HostKeyMismatch),
 		Example: `  1. Is SRVTRF as it should be?
      ketter portals test SRVTRF`,
-		Args: onePortal,
+		Args:              onePortal,
+		ValidArgsFunction: completeOnePortal(options),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asked, err := newClient(options.api)
 			if err != nil {

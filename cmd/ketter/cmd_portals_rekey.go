@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,15 +43,19 @@ out. ` + "`ketter secret-key`" + ` makes one.
 				if err != nil {
 					return err
 				}
-				return tellResealed(cmd.OutOrStdout(), done)
+				return tellResealed(cmd, done)
 			})
 		},
 	}
 }
 
 // tellResealed fails when something is left that needs another key than the first.
-func tellResealed(out io.Writer, done db.Resealed) error {
-	fmt.Fprintf(out, "Encrypted anew: %d. With the first key already: %d.\n", done.Renewed, done.Current)
+func tellResealed(cmd *cobra.Command, done db.Resealed) error {
+	err := tellStep(cmd, "rekeyed", fields{"renewed": done.Renewed, "current": done.Current},
+		"Encrypted anew: %d. With the first key already: %d.\n", done.Renewed, done.Current)
+	if err != nil {
+		return err
+	}
 	switch {
 	case len(done.Unreadable) > 0:
 		return &failure.Error{

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/transfer"
@@ -20,7 +21,7 @@ func ketter(t *testing.T, args ...string) (stdout, stderr string, status int) {
 	root.SetArgs(args)
 	root.SetOut(&out)
 	root.SetErr(&errOut)
-	status = report(&errOut, root.ExecuteContext(t.Context()))
+	status = execute(t.Context(), root)
 	return out.String(), errOut.String(), status
 }
 
@@ -109,5 +110,22 @@ func TestTheBarFitsItsTerminal(t *testing.T) {
 		if len(line) > columns {
 			t.Errorf("%d columns: %q", columns, line)
 		}
+	}
+}
+
+func TestTheBarGrowsWithWhatIsDone(t *testing.T) {
+	t.Parallel()
+	for done, want := range map[int64]string{
+		0:   "copying      0% [             ] 1/2 files  0 B  100 B/s  9s left",
+		50:  "copying     50% [======       ] 1/2 files  50 B  100 B/s  9s left",
+		200: "copying    100% [=============] 1/2 files  200 B  100 B/s  9s left",
+	} {
+		p := transfer.Progress{Phase: transfer.Copying, FilesDone: 1, FilesTotal: 2, BytesDone: done, BytesTotal: 100, BytesPerSecond: 100, Left: 9 * time.Second}
+		if got := bar(p, len(want)); got != want {
+			t.Errorf("%d: %q, not %q", done, got, want)
+		}
+	}
+	if got := bar(transfer.Progress{Phase: transfer.Scanning, FilesDone: 7}, 80); got != "scanning   7 files  0 B" {
+		t.Errorf("without totals: %q", got)
 	}
 }

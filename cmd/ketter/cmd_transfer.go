@@ -10,10 +10,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/ketter/ketter/engine"
 	"github.com/ketter/ketter/engine/failure"
@@ -73,21 +71,15 @@ what would be done, and all that would fail. Its exit status is that of the firs
 func (o transferOptions) spec() (transfer.Spec, error) {
 	spec := transfer.Spec{
 		Mode:     transfer.Mode(o.mode),
-		Strategy: transfer.Strategy(strings.ToUpper(strings.ReplaceAll(o.strategy, "-", "_"))),
+		Strategy: strategyOf(o.strategy),
 		Verify:   transfer.Verify(o.verify),
 	}
-	var wrong string
+	wrong := wrongSpec(spec.Mode, spec.Strategy, spec.Verify)
 	switch {
 	case o.from == "":
 		wrong = "--from is missing: name the file or folder to transfer"
 	case o.to == "":
 		wrong = "--to is missing: name the folder that receives it"
-	case !spec.Mode.Valid():
-		wrong = fmt.Sprintf("--mode must be copy or move, not %q", o.mode)
-	case !spec.Strategy.Valid():
-		wrong = fmt.Sprintf("--strategy must be auto, direct or zip-first, not %q", o.strategy)
-	case !spec.Verify.Valid():
-		wrong = fmt.Sprintf("--verify must be checksum, size or none, not %q", o.verify)
 	}
 	if wrong != "" {
 		return spec, &failure.Error{Code: failure.InvalidRequest, Message: wrong, Hint: "See `ketter transfer --help`."}
@@ -166,17 +158,4 @@ func transferNow(ctx context.Context, e *engine.Engine, spec transfer.Spec, tell
 		return result, plan, err
 	}
 	return result, plan, e.CleanUp(context.WithoutCancel(ctx), spec)
-}
-
-// isTerminal reports whether w is one, and how many columns it has.
-func isTerminal(w any) (columns int, yes bool) {
-	file, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return 0, false
-	}
-	columns, _, err := term.GetSize(int(file.Fd()))
-	if err != nil || columns < 40 {
-		columns = 80
-	}
-	return columns, true
 }

@@ -176,16 +176,15 @@ func pingDatabase(ctx context.Context, url string) error {
 }
 
 func printUp(out io.Writer, c config.Config, listening net.Addr, postgres, redis string) {
-	address, token := ownAPI(c, listening.String()), ""
-	if c.APITokensFile != "" {
-		token = "-H 'Authorization: Bearer TOKEN' "
-	}
+	address := ownAPI(c, listening.String())
 	fmt.Fprintf(out, "Ketter %s is up.\n  API          %s\n  River UI     %s/riverui/\n", version, address, address)
 	fmt.Fprintf(out, "  PostgreSQL   %s\n  Redis        %s\n  worker       %s\n", postgres, redis, c.WorkerName)
 	for _, root := range c.AllowedRoots {
 		fmt.Fprintf(out, "  jobs may use %s\n", root)
 	}
-	fmt.Fprintf(out, "Ctrl-C stops it all. Post a job:\n  curl %s-H 'Content-Type: application/json' %s/jobs -d \\\n"+
-		"    '{\"source_path\": \"%s/SOURCE\", \"destination_path\": \"%s/DESTINATION\", \"mode\": \"copy\"}'\n",
-		token, address, c.AllowedRoots[0], c.AllowedRoots[0])
+	fmt.Fprintf(out, "Ctrl-C stops it all. A job, from another window:\n"+
+		"  ketter jobs create --api %s --from %s/SOURCE --to %s/DESTINATION --mode copy --wait\n", address, c.AllowedRoots[0], c.AllowedRoots[0])
+	if c.APITokensFile != "" {
+		fmt.Fprintln(out, "It needs a token, in a file that KETTER_API_TOKEN_FILE names there; `ketter tokens create NAME` makes one.")
+	}
 }

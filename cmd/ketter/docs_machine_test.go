@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -116,14 +117,36 @@ func (m *machine) furnish(bin, secret, binary string) {
 	}
 }
 
-// builtKetter builds ketter as it is shipped: the commands are many, and the race detector makes each of them slow to begin.
-func builtKetter(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "ketter")
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-trimpath", "-o", path, ".")
+// binaryDir is for what tests build and share.
+var binaryDir string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "ketter-tests")
+	if err != nil {
+		panic(err)
+	}
+	binaryDir = dir
+	status := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(status)
+}
+
+// buildKetter builds ketter as it is shipped: the commands are many, and the race detector makes each of them slow to begin.
+var buildKetter = sync.OnceValues(func() (path string, err error) {
+	path = filepath.Join(binaryDir, "ketter")
+	build := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-o", path, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v: %s", err, said)
+		return "", fmt.Errorf("go build: %w: %s", err, said)
+	}
+	return path, nil
+})
+
+func builtKetter(t *testing.T) string {
+	t.Helper()
+	path, err := buildKetter()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return path
 }

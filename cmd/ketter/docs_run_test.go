@@ -37,8 +37,8 @@ var before = map[string]string{
 
 // after is what a block must have done.
 var after = map[string]string{
-	"README.md: curl http://127.0.0.1:8000/jobs/2/detail":       `diff -r "dev_data/source/Session 01" "dev_data/delivered/mine/Session 01"`,
-	"README.pt-BR.md: curl http://127.0.0.1:8000/jobs/2/detail": `diff -r "dev_data/source/Session 01" "dev_data/delivered/mine/Session 01"`,
+	"README.md: bin/ketter jobs list":       `diff -r "dev_data/source/Session 01" "dev_data/delivered/mine/Session 01"`,
+	"README.pt-BR.md: bin/ketter jobs list": `diff -r "dev_data/source/Session 01" "dev_data/delivered/mine/Session 01"`,
 	"docs/two-hosts.md: cd /mnt/media && find \"Session 01\" -type f -print0 | sort -z | xargs -0 sha256sum > /tmp/on-lab        # on LAB": `
 		test -s /tmp/on-lab
 		cmp /tmp/on-lab /tmp/on-srvtrf
@@ -70,7 +70,7 @@ func TestEveryBlockOfTheDocumentsRuns(t *testing.T) {
 }
 
 // aJob is where a document names a job that it hasn't submitted.
-var aJob = regexp.MustCompile(`(jobs cancel |jobs retry |/jobs/)(ID|12)\b`)
+var aJob = regexp.MustCompile(`(jobs cancel |jobs retry |jobs show |/jobs/)(ID|12)\b`)
 
 // script is the block as it is for this machine.
 func (m *machine) script(b block) string {

@@ -180,8 +180,12 @@ func TestEveryKetterOfTheDocumentsIsOneThatThereIs(t *testing.T) {
 	}
 }
 
+// inQuotes is one word of a shell's, whatever is in it.
+var inQuotes = regexp.MustCompile(`"[^"]*"`)
+
 // understood parses a command line, up to what is the shell's, as ketter would before it does anything.
 func understood(line string) error {
+	line = inQuotes.ReplaceAllString(line, "quoted")
 	if end := strings.IndexAny(line, ";|&<>#\"')"); end >= 0 {
 		line = line[:end]
 	}
@@ -191,7 +195,9 @@ func understood(line string) error {
 			words[n] = "12"
 		}
 	}
-	cmd, rest, err := newRootCommand().Find(words)
+	root := newRootCommand()
+	root.InitDefaultCompletionCmd()
+	cmd, rest, err := root.Find(words)
 	if err != nil {
 		return err
 	}
@@ -215,6 +221,8 @@ func TestAWrongCommandLineIsNotUnderstood(t *testing.T) {
 		"portals bogus":                        false,
 		"migrate sideways":                     false,
 		"jobs cancel twelve":                   false,
+		`jobs show 1 --api "a b"`:              true,
+		`jobs show 1 "2"`:                      false,
 		"bogus":                                false,
 	} {
 		if err := understood(line); (err == nil) != right {

@@ -29,9 +29,18 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	context.AfterFunc(ctx, stop)
-	err := newRootCommand().ExecuteContext(ctx)
+	status := execute(ctx, newRootCommand())
 	stop()
-	os.Exit(report(os.Stderr, err))
+	os.Exit(status)
+}
+
+// execute runs what was typed and returns the exit status. A failure is told as the command was asked to tell things.
+func execute(ctx context.Context, root *cobra.Command) int {
+	cmd, err := root.ExecuteContextC(ctx)
+	if asJSON, _ := cmd.Flags().GetBool("json"); asJSON { // most have no such flag
+		return reportJSON(cmd.OutOrStdout(), err)
+	}
+	return report(cmd.ErrOrStderr(), err)
 }
 
 func newRootCommand() *cobra.Command {
@@ -53,9 +62,9 @@ Start with ` + "`ketter up`" + ` (everything in one process), or move one folder
 	root.Args = noArguments
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.AddCommand(newUpCommand(), newServeCommand(), newWorkerCommand(), newMigrateCommand(), newTransferCommand(),
-		newJobsCommand(), newPortalsCommand(), newSecretKeyCommand(), newTokensCommand(), newDKUCommand(), newLabCommand(), newCalibrateCommand(),
+		newJobsCommand(), newStatsCommand(), newPortalsCommand(), newSecretKeyCommand(), newTokensCommand(), newDKUCommand(), newLabCommand(), newCalibrateCommand(),
 		newHealthCommand(), newConfigCommand(),
-		newAgentCommand(), newVersionCommand())
+		newAgentCommand(), newVersionCommand(), newManCommand())
 	return root
 }
 
@@ -95,6 +104,24 @@ func report(w io.Writer, err error) int {
 	if hint := f.Advice(); hint != "" {
 		fmt.Fprintf(w, "  hint: %s\n", printable(hint))
 	}
+	return f.Code.ExitStatus()
+}
+
+// reportJSON is report for a program.
+func reportJSON(w io.Writer, err error) int {
+	if err == nil {
+		return 0
+	}
+	var said *exitError
+	if errors.As(err, &said) {
+		return said.status
+	}
+	f, told := failure.From(err), fields{"code": failure.Internal, "message": err.Error(), "path": "", "hint": ""}
+	var known *failure.Error
+	if errors.As(err, &known) || f.Code == failure.Cancelled {
+		told = errorFields(f)
+	}
+	_ = jsonLine(w, "error", told) // whoever went away has the exit status
 	return f.Code.ExitStatus()
 }
 

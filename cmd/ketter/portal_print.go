@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -12,13 +11,6 @@ import (
 	"github.com/ketter/ketter/engine/transfer"
 	"github.com/ketter/ketter/httpapi/client"
 )
-
-func printJSON(out io.Writer, v any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(v)
-}
 
 func printPortals(out io.Writer, portals []client.Portal) error {
 	if len(portals) == 0 {
