@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ketter/ketter/engine/failure"
@@ -57,4 +58,37 @@ func texts[T ~string](all []T) (out []string) {
 		out = append(out, string(one))
 	}
 	return out
+}
+
+// Without a token that is known, no route says more than that one is needed, whatever it is asked.
+func TestEveryRouteAsksForATokenBeforeItLooksAtTheRequest(t *testing.T) {
+	f := guarded(t)
+	for _, header := range [][]string{nil, bearer("ketter_wrong"), basic("ana", "ketter_wrong")} {
+		for _, r := range slices.Concat(httpapi.GoodRequests(), httpapi.BadRequests()) {
+			if r.Open {
+				continue
+			}
+			a := f.send(r.Method, r.Target, r.Body, slices.Concat(r.Header, header)...)
+			if p := a.isProblem(t, http.StatusUnauthorized, "unauthorized"); strings.Contains(p.Detail+p.Hint, "wrong") {
+				t.Errorf("%s: the token is quoted: %s", r.Name, a.body)
+			}
+		}
+	}
+	f.nothingInserted()
+}
+
+func TestWithATokenEveryRouteAnswersAsTheContractSays(t *testing.T) {
+	f := guarded(t)
+	for _, r := range httpapi.GoodRequests() {
+		a := f.send(r.Method, r.Target, r.Body, slices.Concat(r.Header, bearer(anas))...)
+		if a.StatusCode != http.StatusNotFound && a.StatusCode >= http.StatusBadRequest {
+			t.Errorf("%s: %d %s", r.Name, a.StatusCode, a.body)
+		}
+	}
+	for _, r := range httpapi.BadRequests() {
+		f.send(r.Method, r.Target, r.Body, slices.Concat(r.Header, bearer(anas))...).isProblem(t, http.StatusBadRequest, "invalid_request")
+	}
+	if jobs, portals := f.count("jobs"), f.count("portals"); jobs != 1 || portals != 1 {
+		t.Errorf("%d jobs and %d portals; the good requests make one of each, and the bad ones none", jobs, portals)
+	}
 }

@@ -40,17 +40,17 @@ type DecidedStrategy = transfer.Strategy
 
 // Event defines model for Event.
 type Event struct {
-	// Actor The name of the token of who asked for it; `null`: Ketter by itself, or somebody without a token.
-	Actor     *string            `json:"actor"`
-	CreatedAt time.Time          `json:"created_at"`
-	Kind      transfer.EventKind `json:"kind"`
+	// Seq Counts from 1 without gaps.
+	Seq  int64              `json:"seq"`
+	Kind transfer.EventKind `json:"kind"`
 
 	// Message For people; it may change. Compute with `payload`.
 	Message string          `json:"message"`
 	Payload json.RawMessage `json:"payload"`
 
-	// Seq Counts from 1 without gaps.
-	Seq int64 `json:"seq"`
+	// Actor The name of the token of who asked for it; `null`: Ketter by itself, or somebody without a token.
+	Actor     *string   `json:"actor"`
+	CreatedAt time.Time `json:"created_at"`
 }
 
 // FailureCode What a job failed with. Codes are stable.
@@ -65,54 +65,55 @@ type Health struct {
 // Index defines model for Index.
 type Index struct {
 	Name    string            `json:"name"`
-	Routes  map[string]string `json:"routes"`
 	Version string            `json:"version"`
+	Routes  map[string]string `json:"routes"`
 }
 
 // Job defines model for Job.
 type Job struct {
+	ID int64 `json:"id"`
+
+	// Mode `copy` leaves the source as it is; `move` removes it once the destination is complete, durable and proven.
+	Mode Mode `json:"mode"`
+
+	// Status `pending`, then `running`, then `success`, `failed` or `cancelled`; back to `pending` when it is tried again.
+	Status   Status `json:"status"`
+	Queue    string `json:"queue"`
+	Priority int    `json:"priority"`
+
 	// Attempts Runs since it was submitted or last retried; one that a worker's stop interrupted doesn't count.
-	Attempts          int       `json:"attempts"`
-	BytesCopied       int64     `json:"bytes_copied"`
-	CreatedAt         time.Time `json:"created_at"`
-	DestinationPath   string    `json:"destination_path"`
-	DestinationPortal *string   `json:"destination_portal"`
+	Attempts int `json:"attempts"`
+
+	// Strategy `null` until it is decided.
+	Strategy        *DecidedStrategy `json:"strategy"`
+	SourcePath      string           `json:"source_path"`
+	DestinationPath string           `json:"destination_path"`
+
+	// SourcePortal The portal's name when the job was submitted; `null`: the path is the worker's own.
+	SourcePortal      *string `json:"source_portal"`
+	DestinationPortal *string `json:"destination_portal"`
+
+	// FilesCopied What arrived; set when the job succeeds.
+	FilesCopied int64 `json:"files_copied"`
+	BytesCopied int64 `json:"bytes_copied"`
 
 	// DurationSeconds The latest run, from `started_at` to `finished_at` or so far; never the wait. `null` while there is no run.
 	DurationSeconds *float64 `json:"duration_seconds"`
 
-	// Error `null`, or why the job failed.
-	Error *JobError `json:"error"`
-
-	// FilesCopied What arrived; set when the job succeeds.
-	FilesCopied int64      `json:"files_copied"`
-	FinishedAt  *time.Time `json:"finished_at"`
-	ID          int64      `json:"id"`
-
-	// Mode `copy` leaves the source as it is; `move` removes it once the destination is complete, durable and proven.
-	Mode     Mode   `json:"mode"`
-	Priority int    `json:"priority"`
-	Queue    string `json:"queue"`
-
 	// QueuedSeconds The wait: from the submission, or the last retry by an operator, to `started_at`.
-	QueuedSeconds float64 `json:"queued_seconds"`
-	SourcePath    string  `json:"source_path"`
-
-	// SourcePortal The portal's name when the job was submitted; `null`: the path is the worker's own.
-	SourcePortal *string `json:"source_portal"`
+	QueuedSeconds float64   `json:"queued_seconds"`
+	CreatedAt     time.Time `json:"created_at"`
 
 	// StartedAt When the latest run began.
-	StartedAt *time.Time `json:"started_at"`
-
-	// Status `pending`, then `running`, then `success`, `failed` or `cancelled`; back to `pending` when it is tried again.
-	Status Status `json:"status"`
-
-	// Strategy `null` until it is decided.
-	Strategy *DecidedStrategy `json:"strategy"`
+	StartedAt  *time.Time `json:"started_at"`
+	FinishedAt *time.Time `json:"finished_at"`
+	UpdatedAt  time.Time  `json:"updated_at"`
 
 	// SubmittedBy The name of the token it was submitted with; `null`: without one.
-	SubmittedBy *string   `json:"submitted_by"`
-	UpdatedAt   time.Time `json:"updated_at"`
+	SubmittedBy *string `json:"submitted_by"`
+
+	// Error `null`, or why the job failed.
+	Error *JobError `json:"error"`
 }
 
 // JobDetail defines model for JobDetail.
@@ -121,14 +122,14 @@ type JobDetail = jobDetail
 // JobError defines model for JobError.
 type JobError struct {
 	// Code What a job failed with. Codes are stable.
-	Code FailureCode `json:"code"`
-
-	// Hint What to do.
-	Hint    string `json:"hint"`
-	Message string `json:"message"`
+	Code    FailureCode `json:"code"`
+	Message string      `json:"message"`
 
 	// Path `null` where the error is no path's.
 	Path *string `json:"path"`
+
+	// Hint What to do.
+	Hint string `json:"hint"`
 }
 
 // JobPage defines model for JobPage.
@@ -184,86 +185,87 @@ type Nothing = map[string]interface{}
 
 // Plan What would be done, and with what result, as seen by the API's process now. Nothing is recorded.
 type Plan struct {
-	AvgSizeBytes      float64 `json:"avg_size_bytes"`
-	Bytes             int64   `json:"bytes"`
-	DestinationPath   string  `json:"destination_path"`
-	DestinationPortal *string `json:"destination_portal"`
-	DryRun            bool    `json:"dry_run"`
-
-	// EstimatedFromJobs How many jobs the estimate rests on.
-	EstimatedFromJobs int `json:"estimated_from_jobs"`
-
-	// EstimatedSeconds From jobs between the same portals; `null` without any.
-	EstimatedSeconds *float64 `json:"estimated_seconds"`
-	Files            int64    `json:"files"`
-
-	// FinalPath What would appear.
-	FinalPath string `json:"final_path"`
-
-	// FreeBytes `null` where the destination doesn't say.
-	FreeBytes *int64  `json:"free_bytes"`
-	Method    *Method `json:"method"`
-
-	// Mode `copy` leaves the source as it is; `move` removes it once the destination is complete, durable and proven.
-	Mode Mode `json:"mode"`
-
-	// NeededBytes What the destination must have free; with ZIP_FIRST archive and files at once.
-	NeededBytes int64 `json:"needed_bytes"`
+	DryRun bool `json:"dry_run"`
 
 	// OK Nothing is known that would fail: `problems` is empty.
 	OK bool `json:"ok"`
 
-	// Problems What would fail, each as the job's error would be.
-	Problems []JobError `json:"problems"`
-	Queue    string     `json:"queue"`
+	// Mode `copy` leaves the source as it is; `move` removes it once the destination is complete, durable and proven.
+	Mode              Mode    `json:"mode"`
+	SourcePath        string  `json:"source_path"`
+	DestinationPath   string  `json:"destination_path"`
+	SourcePortal      *string `json:"source_portal"`
+	DestinationPortal *string `json:"destination_portal"`
 
-	// Reason Why this strategy, in words.
-	Reason string `json:"reason"`
-
-	// RequestedStrategy `AUTO` leaves it to the planner; `DIRECT` (file by file) and `ZIP_FIRST` (as one archive) are obeyed.
-	RequestedStrategy Strategy `json:"requested_strategy"`
-	SourcePath        string   `json:"source_path"`
-	SourcePortal      *string  `json:"source_portal"`
-
-	// Strategy `null` where the source can't be counted.
-	Strategy *DecidedStrategy `json:"strategy"`
+	// FinalPath What would appear.
+	FinalPath string `json:"final_path"`
+	Queue     string `json:"queue"`
 
 	// Verify `checksum` reads the destination again, `size` compares sizes, `none` trusts the storage.
 	Verify Verify `json:"verify"`
+
+	// RequestedStrategy `AUTO` leaves it to the planner; `DIRECT` (file by file) and `ZIP_FIRST` (as one archive) are obeyed.
+	RequestedStrategy Strategy `json:"requested_strategy"`
+
+	// Strategy `null` where the source can't be counted.
+	Strategy *DecidedStrategy `json:"strategy"`
+	Method   *Method          `json:"method"`
+
+	// Reason Why this strategy, in words.
+	Reason       string  `json:"reason"`
+	Files        int64   `json:"files"`
+	Bytes        int64   `json:"bytes"`
+	AvgSizeBytes float64 `json:"avg_size_bytes"`
+
+	// NeededBytes What the destination must have free; with ZIP_FIRST archive and files at once.
+	NeededBytes int64 `json:"needed_bytes"`
+
+	// FreeBytes `null` where the destination doesn't say.
+	FreeBytes *int64 `json:"free_bytes"`
+
+	// Problems What would fail, each as the job's error would be.
+	Problems []JobError `json:"problems"`
+
+	// EstimatedSeconds From jobs between the same portals; `null` without any.
+	EstimatedSeconds *float64 `json:"estimated_seconds"`
+
+	// EstimatedFromJobs How many jobs the estimate rests on.
+	EstimatedFromJobs int `json:"estimated_from_jobs"`
 }
 
 // Portal defines model for Portal.
 type Portal struct {
-	AgentPath           *string          `json:"agent_path"`
-	CreatedAt           time.Time        `json:"created_at"`
-	Credential          PortalCredential `json:"credential"`
-	Host                *string          `json:"host"`
-	HostKey             *string          `json:"host_key"`
-	HostKeyFingerprints []string         `json:"host_key_fingerprints"`
-	ID                  int64            `json:"id"`
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
 
 	// Kind `local`: a folder that workers see. `sftp`: one that is reached over SSH.
-	Kind                     PortalKind `json:"kind"`
-	MaxConnections           int        `json:"max_connections"`
-	Name                     string     `json:"name"`
-	Port                     *int       `json:"port"`
-	RootPath                 string     `json:"root_path"`
-	SendAgent                bool       `json:"send_agent"`
-	UpdatedAt                time.Time  `json:"updated_at"`
-	Username                 *string    `json:"username"`
-	WorkerLabel              *string    `json:"worker_label"`
-	ZipThresholdAvgSizeBytes *int64     `json:"zip_threshold_avg_size_bytes"`
-	ZipThresholdFiles        *int64     `json:"zip_threshold_files"`
+	Kind                     PortalKind       `json:"kind"`
+	RootPath                 string           `json:"root_path"`
+	Host                     *string          `json:"host"`
+	Port                     *int             `json:"port"`
+	Username                 *string          `json:"username"`
+	HostKey                  *string          `json:"host_key"`
+	HostKeyFingerprints      []string         `json:"host_key_fingerprints"`
+	Credential               PortalCredential `json:"credential"`
+	WorkerLabel              *string          `json:"worker_label"`
+	ZipThresholdFiles        *int64           `json:"zip_threshold_files"`
+	ZipThresholdAvgSizeBytes *int64           `json:"zip_threshold_avg_size_bytes"`
+	MaxConnections           int              `json:"max_connections"`
+	AgentPath                *string          `json:"agent_path"`
+	SendAgent                bool             `json:"send_agent"`
+	CreatedAt                time.Time        `json:"created_at"`
+	UpdatedAt                time.Time        `json:"updated_at"`
 }
 
 // PortalCheck defines model for PortalCheck.
 type PortalCheck struct {
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+
 	// Code What a job failed with. Codes are stable.
 	Code    FailureCode `json:"code,omitempty"`
-	Hint    string      `json:"hint,omitempty"`
 	Message string      `json:"message"`
-	Name    string      `json:"name"`
-	OK      bool        `json:"ok"`
+	Hint    string      `json:"hint,omitempty"`
 	Seconds float64     `json:"seconds"`
 }
 
@@ -285,22 +287,22 @@ type PortalList struct {
 
 // PortalReport defines model for PortalReport.
 type PortalReport struct {
-	// Checks In the order of trying; one that failed is the last.
-	Checks            []PortalCheck `json:"checks"`
-	ExtensionsMissing []string      `json:"extensions_missing"`
+	// OK Every check is.
+	OK bool `json:"ok"`
 
-	// FreeBytes -1 where the host doesn't say.
-	FreeBytes int64 `json:"free_bytes"`
+	// Checks In the order of trying; one that failed is the last.
+	Checks []PortalCheck `json:"checks"`
+
+	// Via How a job would go; empty when none could.
+	Via string `json:"via"`
 
 	// LatencySeconds Of one round trip.
 	LatencySeconds float64 `json:"latency_seconds"`
 
-	// OK Every check is.
-	OK    bool     `json:"ok"`
-	Tools []string `json:"tools"`
-
-	// Via How a job would go; empty when none could.
-	Via string `json:"via"`
+	// FreeBytes -1 where the host doesn't say.
+	FreeBytes         int64    `json:"free_bytes"`
+	ExtensionsMissing []string `json:"extensions_missing"`
+	Tools             []string `json:"tools"`
 }
 
 // PortalRequest `null` leaves a field out, so that what was read can be sent back with a change.
@@ -348,11 +350,16 @@ type PortalRequest struct {
 
 // Problem defines model for Problem.
 type Problem struct {
-	// Code What a request or a job failed with. Codes are stable.
-	Code Code `json:"code"`
+	// Type urn:ketter:problem: and the code.
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
 
 	// Detail What is wrong with this request.
 	Detail string `json:"detail"`
+
+	// Code What a request or a job failed with. Codes are stable.
+	Code Code `json:"code"`
 
 	// Hint What to do.
 	Hint string `json:"hint"`
@@ -362,51 +369,45 @@ type Problem struct {
 
 	// RequestID The `X-Request-Id` that was sent, else one made for the request. It stands in the log.
 	RequestID string `json:"request_id"`
-	Status    int    `json:"status"`
-	Title     string `json:"title"`
-
-	// Type urn:ketter:problem: and the code.
-	Type string `json:"type"`
 }
 
 // Progress What the worker said at `updated_at`, every two seconds or so. Counts are those of the phase.
 type Progress struct {
-	BytesDone      int64   `json:"bytes_done"`
-	BytesPerSecond float64 `json:"bytes_per_second"`
+	Worker string `json:"worker"`
 
-	// BytesTotal 0 while it is not known.
-	BytesTotal int64 `json:"bytes_total"`
-
-	// EtaSeconds For the run as a whole, from `updated_at`; `null` while there is too little to go by.
-	EtaSeconds *float64 `json:"eta_seconds"`
-	FilesDone  int64    `json:"files_done"`
+	// Phase `null` until the run has said something.
+	Phase     *string `json:"phase"`
+	FilesDone int64   `json:"files_done"`
 
 	// FilesTotal 0 while it is not known.
 	FilesTotal int64 `json:"files_total"`
+	BytesDone  int64 `json:"bytes_done"`
 
-	// Phase `null` until the run has said something.
-	Phase     *string   `json:"phase"`
-	UpdatedAt time.Time `json:"updated_at"`
-	Worker    string    `json:"worker"`
+	// BytesTotal 0 while it is not known.
+	BytesTotal     int64   `json:"bytes_total"`
+	BytesPerSecond float64 `json:"bytes_per_second"`
+
+	// EtaSeconds For the run as a whole, from `updated_at`; `null` while there is too little to go by.
+	EtaSeconds *float64  `json:"eta_seconds"`
+	UpdatedAt  time.Time `json:"updated_at"`
 }
 
 // Readiness defines model for Readiness.
 type Readiness struct {
-	Checks []ReadinessCheck `json:"checks"`
-
 	// Status Degraded still takes jobs.
-	Status string `json:"status"`
+	Status string           `json:"status"`
+	Checks []ReadinessCheck `json:"checks"`
 }
 
 // ReadinessCheck defines model for ReadinessCheck.
 type ReadinessCheck struct {
-	Detail string `json:"detail,omitempty"`
-	Name   string `json:"name"`
-	OK     bool   `json:"ok"`
+	Name string `json:"name"`
 
 	// Required Without it no jobs can be taken.
 	Required bool    `json:"required"`
+	OK       bool    `json:"ok"`
 	Seconds  float64 `json:"seconds"`
+	Detail   string  `json:"detail,omitempty"`
 }
 
 // Status `pending`, then `running`, then `success`, `failed` or `cancelled`; back to `pending` when it is tried again.
@@ -417,39 +418,38 @@ type Strategy = transfer.Strategy
 
 // Summary defines model for Summary.
 type Summary struct {
-	Groups []SummaryGroup `json:"groups"`
 	Since  *time.Time     `json:"since"`
 	Until  *time.Time     `json:"until"`
+	Groups []SummaryGroup `json:"groups"`
 }
 
 // SummaryGroup defines model for SummaryGroup.
 type SummaryGroup struct {
+	// Strategy `null`: never decided.
+	Strategy *DecidedStrategy `json:"strategy"`
+
+	// Mode `copy` leaves the source as it is; `move` removes it once the destination is complete, durable and proven.
+	Mode              Mode    `json:"mode"`
+	SourcePortal      *string `json:"source_portal"`
+	DestinationPortal *string `json:"destination_portal"`
+	Jobs              int64   `json:"jobs"`
+	Succeeded         int64   `json:"succeeded"`
+	Failed            int64   `json:"failed"`
+	Cancelled         int64   `json:"cancelled"`
+	Unfinished        int64   `json:"unfinished"`
+
+	// Files That arrived.
+	Files                 int64    `json:"files"`
 	Bytes                 int64    `json:"bytes"`
-	Cancelled             int64    `json:"cancelled"`
-	DestinationPortal     *string  `json:"destination_portal"`
 	DurationMedianSeconds *float64 `json:"duration_median_seconds"`
 	DurationP95Seconds    *float64 `json:"duration_p95_seconds"`
-	Failed                int64    `json:"failed"`
+
+	// MBPerSecond 10⁶ bytes a second: all bytes over all durations.
+	MBPerSecond    *float64 `json:"mb_per_second"`
+	FilesPerSecond *float64 `json:"files_per_second"`
 
 	// Failures Jobs that failed, by code.
 	Failures map[string]int `json:"failures"`
-
-	// Files That arrived.
-	Files          int64    `json:"files"`
-	FilesPerSecond *float64 `json:"files_per_second"`
-	Jobs           int64    `json:"jobs"`
-
-	// MBPerSecond 10⁶ bytes a second: all bytes over all durations.
-	MBPerSecond *float64 `json:"mb_per_second"`
-
-	// Mode `copy` leaves the source as it is; `move` removes it once the destination is complete, durable and proven.
-	Mode         Mode    `json:"mode"`
-	SourcePortal *string `json:"source_portal"`
-
-	// Strategy `null`: never decided.
-	Strategy   *DecidedStrategy `json:"strategy"`
-	Succeeded  int64            `json:"succeeded"`
-	Unfinished int64            `json:"unfinished"`
 }
 
 // Verify `checksum` reads the destination again, `size` compares sizes, `none` trusts the storage.
