@@ -86,13 +86,13 @@ func checkAllowed(s side, roots []string) error {
 		fmt.Sprintf("%s is outside the allowed roots: %s.", s.name, strings.Join(roots, ", ")))
 }
 
-// checkRoot refuses to move what others stand on.
+// checkRoot refuses what has no name to arrive under, and to move what others stand on.
 func checkRoot(source side, mode transfer.Mode, roots []string) error {
 	switch {
-	case mode != transfer.Move:
 	case source.portal != 0 && source.path == "/":
-		return failure.New(failure.PathNotAllowed, source.path,
-			"A move of source_path would remove the portal's root. Copy it, or move what lies in it.")
+		return failure.New(failure.InvalidRequest, source.path,
+			"source_path is the whole portal, which has no name to arrive under. Name a folder or a file in it.")
+	case mode != transfer.Move:
 	case source.portal == 0 && slices.ContainsFunc(roots, func(root string) bool { return inside(source.path, root) }):
 		return failure.New(failure.PathNotAllowed, source.path,
 			"A move of source_path would remove an allowed root. Copy it, or move what lies in it.")

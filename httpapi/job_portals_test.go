@@ -24,7 +24,7 @@ func TestJobsNamePortalsAndPathsInside(t *testing.T) {
 		t.Errorf("%v", detail)
 	}
 	// The same path in two places is two paths.
-	f.send("POST", "/jobs", fmt.Sprintf(`{"mode":"copy","source_portal":"%d","source_path":"/","destination_portal":"SRVTRF","destination_path":"/"}`, lab.ID)).into(t, 201, &job)
+	f.send("POST", "/jobs", fmt.Sprintf(`{"mode":"copy","source_portal":"%d","source_path":"/c","destination_portal":"SRVTRF","destination_path":"/"}`, lab.ID)).into(t, 201, &job)
 	if job.SourcePath != "/" {
 		t.Errorf("%+v", job)
 	}
@@ -42,9 +42,10 @@ func TestJobsNamePortalsAndPathsInside(t *testing.T) {
 		"up and away":                 {`{"mode":"copy","source_portal":"LAB","source_path":"/a/../../b","destination_path":"/data"}`, 400, "invalid_request", `".."`},
 		"no path":                     {`{"mode":"copy","source_portal":"LAB","destination_path":"/data"}`, 400, "invalid_request", "source_path is missing"},
 		"raw destination":             {`{"mode":"copy","source_portal":"LAB","source_path":"/a","destination_path":"/etc"}`, 403, "path_not_allowed", "allowed roots"},
-		"moves the root":              {`{"mode":"move","source_portal":"LAB","source_path":"/","destination_path":"/data"}`, 403, "path_not_allowed", "portal's root"},
+		"moves the root":              {`{"mode":"move","source_portal":"LAB","source_path":"/","destination_path":"/data"}`, 400, "invalid_request", "the whole portal"},
+		"copies the root":             {`{"mode":"copy","source_portal":"LAB","source_path":"/","destination_path":"/data"}`, 400, "invalid_request", "the whole portal"},
 		"into itself":                 {`{"mode":"copy","source_portal":"LAB","source_path":"/a","destination_portal":"LAB","destination_path":"/a/b"}`, 422, "destination_inside_source", "inside"},
-		"root into itself":            {`{"mode":"copy","source_portal":"LAB","source_path":"/","destination_portal":"LAB","destination_path":"/a/b"}`, 422, "destination_inside_source", "inside"},
+		"root into itself":            {`{"mode":"copy","source_portal":"LAB","source_path":"/","destination_portal":"LAB","destination_path":"/a/b"}`, 400, "invalid_request", "the whole portal"},
 		"where it lies":               {`{"mode":"copy","source_portal":"LAB","source_path":"/a/b","destination_portal":"LAB","destination_path":"/a"}`, 422, "source_inside_destination", "already"},
 		"no way between":              {`{"mode":"copy","source_portal":"LAB","source_path":"/a","destination_portal":"OTHER","destination_path":"/a"}`, 400, "invalid_request", "no SSH between them"},
 		"a queue of others":           {`{"mode":"copy","source_portal":"LAB","source_path":"/a","destination_path":"/data","queue":"nexis"}`, 400, "invalid_request", "labelled lab"},
