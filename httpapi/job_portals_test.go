@@ -24,8 +24,8 @@ func TestJobsNamePortalsAndPathsInside(t *testing.T) {
 		t.Errorf("%v", detail)
 	}
 	// The same path in two places is two paths.
-	f.send("POST", "/jobs", fmt.Sprintf(`{"mode":"copy","source_portal":"%d","source_path":"/c","destination_portal":"SRVTRF","destination_path":"/"}`, lab.ID)).into(t, 201, &job)
-	if job.SourcePath != "/" {
+	f.send("POST", "/jobs", fmt.Sprintf(`{"mode":"copy","source_portal":"%d","source_path":"/in/c","destination_portal":"SRVTRF","destination_path":"/in"}`, lab.ID)).into(t, 201, &job)
+	if job.SourcePath != "/in/c" {
 		t.Errorf("%+v", job)
 	}
 	f.addPortal(localPortal("OTHER", "other"))
