@@ -18,7 +18,7 @@ type recorder struct{ submitted *transfer.Submission }
 
 func (r *recorder) Submit(_ context.Context, submission transfer.Submission) (db.Job, bool, error) {
 	r.submitted = &submission
-	return db.Job{ID: 1, Mode: submission.Spec.Mode, Status: transfer.Pending}, true, nil
+	return db.Job{ID: 1, Mode: submission.Spec.Mode, Status: transfer.Pending, Priority: submission.Priority}, true, nil
 }
 
 // FuzzCreateJob: whatever is posted, the answer is a job or says what the caller did wrong, and what is submitted is fit

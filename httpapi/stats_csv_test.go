@@ -37,10 +37,10 @@ func TestJobsAreATable(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `id,mode,status,queue,priority,attempts,strategy,source_path,destination_path,source_portal,destination_portal,files_copied,bytes_copied,` +
-		`duration_seconds,queued_seconds,created_at,started_at,finished_at,updated_at,error_code,error_message,error_path,error_hint
+		`duration_seconds,queued_seconds,created_at,started_at,finished_at,updated_at,submitted_by,error_code,error_message,error_path,error_hint
 7,copy,failed,default,2,1,DIRECT,"/data/a ""b"", c","/data/two
-lines",LAB,,0,0,2.5,1.5,2026-05-04T12:00:00Z,2026-05-04T12:00:01.5Z,2026-05-04T12:00:04Z,2026-05-04T12:00:04Z,io_error,'=1+1,'-rf,Look at the storage's own log.
-8,move,pending,default,2,0,,/a,/b,,,0,0,,60,2026-05-04T12:00:00Z,,,2026-05-04T12:00:00Z,,,,
+lines",LAB,,0,0,2.5,1.5,2026-05-04T12:00:00Z,2026-05-04T12:00:01.5Z,2026-05-04T12:00:04Z,2026-05-04T12:00:04Z,,io_error,'=1+1,'-rf,Look at the storage's own log.
+8,move,pending,default,2,0,,/a,/b,,,0,0,,60,2026-05-04T12:00:00Z,,,2026-05-04T12:00:00Z,,,,,
 `
 	if written.String() != want {
 		t.Errorf("%s\nwant\n%s", written.String(), want)
