@@ -46,9 +46,14 @@ func TestDocumentedTimesOfAClientAreTheServers(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := standardLimits()
+	if l.answer <= planDeadline+workDeadline {
+		t.Errorf("within %s nobody is told that a plan of %s came to no end", l.answer, planDeadline)
+	}
 	for _, row := range []string{
 		fmt.Sprintf("| Time to send a request | %.0f s, its header %.0f s |", l.request.Seconds(), l.header.Seconds()),
 		fmt.Sprintf("| Time to receive an answer | %.0f min |", l.answer.Minutes()),
+		fmt.Sprintf("| Plans | %d at a time |", mostPlans),
+		fmt.Sprintf("| Time a plan takes | %.0f min |", planDeadline.Minutes()),
 		fmt.Sprintf("| Idle connection | %.0f min |", l.idle.Minutes()),
 		fmt.Sprintf("| Header | %d KiB |", maxHeader>>10),
 		fmt.Sprintf("| Wrong tokens from an address | %d in a minute, then `too_many_attempts` |", mostWrong),

@@ -22,11 +22,12 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, log
 }
 
 // limits are what a client may take: to send a header (and to agree on TLS before it), to send a request of at most 1 MiB, to
-// receive an answer, of which live events have a limit of their own, and to say nothing between two requests.
+// receive an answer, of which live events have a limit of their own, and to say nothing between two requests. The time to receive
+// counts from the header on, making the answer included, so it must be longer than whatever takes longest to be made.
 type limits struct{ header, request, answer, idle time.Duration }
 
 func standardLimits() limits {
-	return limits{header: 10 * time.Second, request: 30 * time.Second, answer: 2 * time.Minute, idle: 2 * time.Minute}
+	return limits{header: 10 * time.Second, request: 30 * time.Second, answer: planDeadline + time.Minute, idle: 2 * time.Minute}
 }
 
 // maxHeader is what a header may have of bytes; net/http lets 4 KiB more pass.

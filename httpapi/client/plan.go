@@ -3,15 +3,25 @@ package client
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/ketter/ketter/engine/failure"
 )
 
+// planDeadline is a little more than the 2 minutes after which the API itself gives up.
+const planDeadline = 2*time.Minute + 10*time.Second
+
 // Plan asks what would become of an order. Nothing is recorded.
 func (c *Client) Plan(ctx context.Context, order Order) (Plan, error) {
+	patient := c.http
+	patient.Timeout = planDeadline
+	generated, err := NewClient(c.base, WithHTTPClient(&patient), WithRequestEditorFn(c.bringToken))
+	if err != nil {
+		return Plan{}, err
+	}
 	dry := order.request()
 	dry.DryRun = given(true)
-	plan, err := asked[Plan](ctx, c, func() (*http.Response, error) { return c.generated.CreateJob(ctx, &CreateJobParams{}, dry) })
+	plan, err := asked[Plan](ctx, c, func() (*http.Response, error) { return generated.CreateJob(ctx, &CreateJobParams{}, dry) })
 	if err == nil && !plan.DryRun { // one that knows no dry_run would have refused it; this is somebody else
 		return plan, c.noPlan()
 	}

@@ -2,12 +2,14 @@ package client
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ketter/ketter/engine/failure"
 )
@@ -58,6 +60,29 @@ func TestWhatIsNoTableIsNotPassedOn(t *testing.T) {
 		if err := c.SummaryCSV(t.Context(), nil, &out); failure.CodeOf(err) != test.code || strings.Contains(out.String(), "{") {
 			t.Errorf("%s: %q, %v", name, out.String(), err)
 		}
+	}
+}
+
+// timed notes until when a request may take.
+type timed struct{ until time.Time }
+
+func (r *timed) RoundTrip(request *http.Request) (*http.Response, error) {
+	r.until, _ = request.Context().Deadline()
+	return nil, errors.New("nobody is there")
+}
+
+// The API takes up to two minutes for a plan, which counts a source.
+func TestAPlanIsWaitedForUntilTheAPIGivesUp(t *testing.T) {
+	t.Parallel()
+	c, err := New("http://127.0.0.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := &timed{}
+	c.http.Transport = asked
+	before := time.Now()
+	if _, err := c.Plan(t.Context(), Order{}); failure.CodeOf(err) != Unreachable || asked.until.Sub(before) < 2*time.Minute {
+		t.Errorf("it is waited for until %v, %v", asked.until, err)
 	}
 }
 
