@@ -57,9 +57,10 @@ func (t *jobTx) event(ctx context.Context, event transfer.Event) error {
 	return nil
 }
 
-// actor is who asked for what is recorded. A cancel that a worker carries out is that of who had requested it.
+// actor is who asked for what is recorded. A cancel that a worker carries out is that of who had requested it; one that nobody
+// had requested before is not that of who did so before the job was tried again.
 func (t *jobTx) actor(ctx context.Context, kind transfer.EventKind) (*string, error) {
-	if t.by != "" || kind != transfer.EventCancelled {
+	if t.by != "" || kind != transfer.EventCancelled || t.job.CancelRequestedAt == nil {
 		return orNull(t.by), nil
 	}
 	requester, err := t.q.CancelRequester(ctx, t.job.ID)

@@ -171,6 +171,24 @@ func TestAnOperatorsRetry(t *testing.T) {
 	b.await(cancelled.ID, transfer.Failed)
 }
 
+// Who had cancelled it before has nothing to do with it.
+func TestACancelBySomebodyWithoutANameIsNobodyElses(t *testing.T) {
+	b := setup(t)
+	job := b.submit(b.spec("take", transfer.Copy, transfer.Auto))
+	exec(t, b.store, "UPDATE jobs SET status = 'running', started_at = now() WHERE id = $1", job.ID)
+	_, err := b.client.Cancel(t.Context(), job.ID, "ana")
+	must(t, err)
+	exec(t, b.store, "UPDATE jobs SET status = 'cancelled', finished_at = now() WHERE id = $1", job.ID)
+	_, err = b.client.Retry(t.Context(), job.ID, "rui")
+	must(t, err)
+	b.cancel(job.ID)
+	f, err := b.store.Follow(t.Context(), job.ID, 0, db.AllEvents)
+	must(t, err)
+	if got := askedFor(f.Events, "ana"); !slices.Equal(got, []transfer.EventKind{transfer.EventCancelRequested}) {
+		t.Errorf("ana asked for %v", got)
+	}
+}
+
 func TestOnlyAnEndedJobIsRetried(t *testing.T) {
 	b := setup(t)
 	submitted := b.submit(b.spec("take", transfer.Copy, transfer.Auto))
