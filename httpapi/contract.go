@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -75,6 +76,7 @@ func parseContract(text []byte) (*contract, error) {
 	}
 	c.compiler.DefaultDraft(jsonschema.Draft2020)
 	c.compiler.AssertFormat()
+	c.compiler.RegisterFormat(&jsonschema.Format{Name: "date-time", Validate: checkTime})
 	if err := c.compiler.AddResource(contractURL, c.document); err != nil {
 		return nil, err
 	}
@@ -84,6 +86,16 @@ func parseContract(text []byte) (*contract, error) {
 		}
 	}
 	return c, nil
+}
+
+// checkTime takes the times that Go can read: RFC 3339 has leap seconds besides.
+func checkTime(value any) error {
+	text, is := value.(string)
+	if !is {
+		return nil // which is the type's affair
+	}
+	_, err := time.Parse(time.RFC3339, text)
+	return err
 }
 
 func (c *contract) addPath(path string) error {

@@ -120,6 +120,21 @@ func (o *operation) checkBody(w http.ResponseWriter, r *http.Request) error {
 	if err := o.body.Validate(sent); errors.As(err, &wrong) {
 		return failure.New(failure.InvalidRequest, "", o.contract.explain(wrong, sent))
 	}
+	if err := checkNumbers(sent); err != nil {
+		return err
+	}
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return nil
+}
+
+// checkNumbers refuses 4.0 and 4e0: to a schema they are whole, but encoding/json makes no whole number of them, nor a portal's id.
+// All numbers that a request may have are whole, and in its own fields.
+func checkNumbers(sent any) error {
+	fields, _ := sent.(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if number, is := fields[name].(json.Number); is && !wholeNumber.MatchString(string(number)) {
+			return invalid("%s is %s; write it with digits alone.", name, quoted(number))
+		}
+	}
 	return nil
 }

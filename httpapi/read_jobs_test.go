@@ -140,6 +140,8 @@ func TestReadsRefuseWhatTheyDoNotKnow(t *testing.T) {
 		"/jobs?status=%zz":                     "query",
 		"/stats/jobs-history?code=oops":        "source_not_found, ",
 		"/stats/jobs-history?since=yesterday":  "a time, as 2026-05-04T00:00:00Z",
+		"/jobs?since=2016-12-31T23:59:60Z":     "since is \"2016-12-31T23:59:60Z\"; it must be a time, as 2026-05-04T00:00:00Z",
+		"/jobs?until=2026-05-04t00:00:00z":     "a time, as 2026-05-04T00:00:00Z",
 		"/stats/summary?status=failed":         "mode, portal, since, strategy, until",
 		"/stats/jobs-history?limit=1000":       "from 1 to 500",
 		"/jobs/1?verbose=1":                    "this route has none",
