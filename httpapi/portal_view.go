@@ -1,9 +1,10 @@
 package httpapi
 
 import (
+	"strings"
+
 	"github.com/ketter/ketter/db"
 	"github.com/ketter/ketter/engine/remote"
-	"strings"
 )
 
 func (a *api) viewPortal(p db.Portal) Portal {
