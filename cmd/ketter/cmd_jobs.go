@@ -82,6 +82,7 @@ func jobID(arg string) (int64, error) {
 
 // apiExitStatuses is exitStatuses for a command that asks the API about jobs; the API has codes besides.
 func apiExitStatuses(besides ...failure.Code) string {
-	return exitStatuses(append(besides, failure.Internal, failure.InvalidRequest)...) +
-		"   1  api_unreachable, unauthorized, not_found, database_unavailable"
+	return exitStatuses(append(besides, failure.Internal, failure.InvalidRequest)...) + apiCodes
 }
+
+const apiCodes = "   1  api_unreachable, unauthorized, not_found, database_unavailable"

@@ -47,7 +47,7 @@ func newJobsRetryCommand(options *jobsOptions) *cobra.Command {
 		Example: `  1. Try job 12 again, once its storage is mounted:
      ketter jobs retry 12
   2. All that failed since yesterday because the storage was full:
-     ketter jobs list --code destination_full --since 24h --all --json | jq '.jobs[].id' | xargs ketter jobs retry
+     ketter jobs list --code destination_full --since 24h --all --json | jq '.jobs[].id' | xargs -r ketter jobs retry
   3. On another host's Ketter:
      ketter jobs retry 12 --api http://ketter.studio.example:8000`,
 		Args:              someJobs,

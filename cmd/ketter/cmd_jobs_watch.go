@@ -52,7 +52,7 @@ ends the watching, never the job. When the API is away for less than five minute
 
 // jobExitStatuses is apiExitStatuses for a command that ends as a job does.
 func jobExitStatuses() string {
-	return exitStatuses(failure.Codes()...) + "   1  api_unreachable, not_found, database_unavailable\n 130  Ctrl-C: the job goes on"
+	return exitStatuses(failure.Codes()...) + apiCodes + "\n 130  Ctrl-C: the job goes on"
 }
 
 // watch follows a job to its end and says what became of it.
