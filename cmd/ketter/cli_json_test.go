@@ -170,6 +170,7 @@ func TestEachExampleOfTheJSONIsWhatIsPrinted(t *testing.T) {
 	is("ketter transfer", 0, lines[0])
 	is("ketter transfer", 1, lineOf(t, "progress", lines))
 	is("ketter transfer", 2, lineOf(t, "summary", lines))
+	is("ketter transfer", 3, printed(t, 0, "transfer", "--from", source, "--to", filepath.Join(s.root, "p"), "--mode", "copy", "--dry-run")[0])
 	is("ketter portals show, ketter portals add, ketter portals set", 0, printed(t, 0, "portals", "add", "GONE", "--kind", "local", "--root", out+"/none")[0])
 	tested := printed(t, 24, "portals", "test", "GONE")[0].(map[string]any)
 	checks := tested["checks"].([]any)
