@@ -99,7 +99,8 @@ func (c *Client) Get(ctx context.Context, path string, answer any) error {
 
 // asked is ask for an answer of one type.
 func asked[T any](ctx context.Context, c *Client, send func() (*http.Response, error)) (answer T, err error) {
-	return answer, c.ask(ctx, &answer, send)
+	err = c.ask(ctx, &answer, send) // not in the return: whether answer is read before or after the call is the compiler's choice
+	return answer, err
 }
 
 func (c *Client) ask(ctx context.Context, answer any, send func() (*http.Response, error)) error {
