@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"text/tabwriter"
@@ -14,6 +15,12 @@ import (
 	"github.com/ketter/ketter/infra/tokens"
 )
 
+// tokensOptions are those of every command about tokens.
+type tokensOptions struct {
+	file string
+	json bool
+}
+
 func newTokensCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tokens",
@@ -23,13 +30,14 @@ that KETTER_API_TOKENS_FILE names; the API reads it again within a second of a c
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	var file string
-	cmd.PersistentFlags().StringVar(&file, "file", "", "the tokens' file (KETTER_API_TOKENS_FILE)")
-	cmd.AddCommand(newTokensCreateCommand(&file), newTokensListCommand(&file), newTokensRevokeCommand(&file))
+	var options tokensOptions
+	cmd.PersistentFlags().StringVar(&options.file, "file", "", "the tokens' file (KETTER_API_TOKENS_FILE)")
+	cmd.PersistentFlags().BoolVar(&options.json, "json", false, "print JSON: docs/cli-json.md")
+	cmd.AddCommand(newTokensCreateCommand(&options), newTokensListCommand(&options), newTokensRevokeCommand(&options))
 	return cmd
 }
 
-func newTokensCreateCommand(file *string) *cobra.Command {
+func newTokensCreateCommand(options *tokensOptions) *cobra.Command {
 	return &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make a token",
@@ -45,13 +53,16 @@ who did what, and one can be revoked without the others.
      KETTER_API_TOKEN_FILE=~/.ketter-token ketter jobs cancel 12`,
 		Args: oneToken,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := tokensFile(*file)
+			path, err := tokensFile(options.file)
 			if err != nil {
 				return err
 			}
 			token, err := tokens.Create(cmd.Context(), path, args[0], time.Now())
 			if err != nil {
 				return tokensError(path, err)
+			}
+			if options.json {
+				return printJSON(cmd.OutOrStdout(), map[string]string{"name": args[0], "token": token})
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "The token %s of %s, which is shown this once:\n", args[0], printable(path))
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), token)
@@ -60,7 +71,7 @@ who did what, and one can be revoked without the others.
 	}
 }
 
-func newTokensListCommand(file *string) *cobra.Command {
+func newTokensListCommand(options *tokensOptions) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the tokens by name",
@@ -69,7 +80,7 @@ func newTokensListCommand(file *string) *cobra.Command {
      KETTER_API_TOKENS_FILE=/etc/ketter/tokens ketter tokens list`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			path, err := tokensFile(*file)
+			path, err := tokensFile(options.file)
 			if err != nil {
 				return err
 			}
@@ -77,21 +88,40 @@ func newTokensListCommand(file *string) *cobra.Command {
 			if err != nil {
 				return tokensError(path, err)
 			}
-			if len(list) == 0 {
-				fmt.Fprintln(cmd.ErrOrStderr(), "There is no token.")
-				return nil
+			if options.json {
+				return printTokensJSON(cmd.OutOrStdout(), list)
 			}
-			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
-			fmt.Fprintln(table, "NAME\tMADE")
-			for _, token := range list {
-				fmt.Fprintf(table, "%s\t%s\n", token.Name, token.Created.UTC().Format(time.RFC3339))
-			}
-			return table.Flush()
+			return printTokens(cmd, list)
 		},
 	}
 }
 
-func newTokensRevokeCommand(file *string) *cobra.Command {
+func printTokens(cmd *cobra.Command, list []tokens.Token) error {
+	if len(list) == 0 {
+		fmt.Fprintln(cmd.ErrOrStderr(), "There is no token.")
+		return nil
+	}
+	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
+	fmt.Fprintln(table, "NAME\tMADE")
+	for _, token := range list {
+		fmt.Fprintf(table, "%s\t%s\n", token.Name, token.Created.UTC().Format(time.RFC3339))
+	}
+	return table.Flush()
+}
+
+func printTokensJSON(out io.Writer, list []tokens.Token) error {
+	type told struct {
+		Name    string    `json:"name"`
+		Created time.Time `json:"created_at"`
+	}
+	all := make([]told, len(list)) // never nil: an empty list is [], not null
+	for i, token := range list {
+		all[i] = told{token.Name, token.Created.UTC()}
+	}
+	return printJSON(out, map[string]any{"tokens": all})
+}
+
+func newTokensRevokeCommand(options *tokensOptions) *cobra.Command {
 	return &cobra.Command{
 		Use:   "revoke NAME",
 		Short: "Revoke a token",
@@ -103,12 +133,15 @@ What was done with it keeps its name.
      KETTER_API_TOKENS_FILE=/etc/ketter/tokens ketter tokens revoke ana`,
 		Args: oneToken,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := tokensFile(*file)
+			path, err := tokensFile(options.file)
 			if err != nil {
 				return err
 			}
 			if err := tokens.Revoke(cmd.Context(), path, args[0]); err != nil {
 				return tokensError(path, err)
+			}
+			if options.json {
+				return printJSON(cmd.OutOrStdout(), map[string]any{"name": args[0], "revoked": true})
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "The token %s is revoked.\n", args[0])
 			return err
