@@ -25,6 +25,7 @@ ALTER TABLE jobs ADD COLUMN route bigint; -- no foreign key: each job would lock
 INSERT INTO routes (mode, source_portal, source_portal_name, destination_portal, destination_portal_name)
 SELECT DISTINCT mode, source_portal, source_portal_name, destination_portal, destination_portal_name FROM jobs;
 INSERT INTO job_hours SELECT DISTINCT date_trunc('hour', created_at, 'UTC'), id / 100 FROM jobs;
+DROP INDEX jobs_by_class; -- made anew below: the update would write it for each job
 ALTER TABLE jobs DISABLE TRIGGER jobs_guard_status; -- updated_at stays
 UPDATE jobs j SET route = r.id FROM routes r
 WHERE r.mode = j.mode AND coalesce(r.source_portal, 0) = coalesce(j.source_portal, 0)
@@ -34,7 +35,6 @@ WHERE r.mode = j.mode AND coalesce(r.source_portal, 0) = coalesce(j.source_porta
 ALTER TABLE jobs ENABLE TRIGGER jobs_guard_status;
 -- How long the run took that ended the job. It makes the index below narrower than both times would, and is computed once. To add it writes
 -- the table anew, without the room that the update has left.
-DROP INDEX jobs_by_class;
 ALTER TABLE jobs
     ALTER COLUMN route SET NOT NULL,
     ADD COLUMN run_seconds double precision GENERATED ALWAYS AS
