@@ -32,15 +32,14 @@ func (s *smoke) patience(ctx context.Context) time.Duration {
 // sight is a job as it was last seen, and since when it has told nothing new.
 type sight struct {
 	client.Job
-	Progress *step `json:"progress"`
+	Progress *client.Progress
 	since    time.Time
 }
 
 // step is how far a run says it is.
 type step struct {
-	Phase string `json:"phase"`
-	Files int64  `json:"files_done"`
-	Bytes int64  `json:"bytes_done"`
+	phase        string
+	files, bytes int64
 }
 
 // after is what is seen now, compared with what was seen before.
@@ -52,11 +51,14 @@ func (now sight) after(before sight, at time.Time) sight {
 	return now
 }
 
-func (now sight) far() step {
-	if now.Progress == nil {
-		return step{}
+func (now sight) far() (s step) {
+	if p := now.Progress; p != nil {
+		s.files, s.bytes = p.FilesDone, p.BytesDone
+		if p.Phase != nil {
+			s.phase = *p.Phase
+		}
 	}
-	return *now.Progress
+	return s
 }
 
 // run posts the job and waits until it has ended.
@@ -79,11 +81,11 @@ func (s *smoke) await(ctx context.Context, id int64) (sight, error) {
 	defer ticker.Stop()
 	last := sight{Job: client.Job{ID: id, Status: transfer.Pending}, since: time.Now()}
 	for {
-		var seen sight
-		if err := s.probe.api.Get(ctx, fmt.Sprintf("/jobs/%d", id), &seen); err != nil {
+		seen, err := s.probe.api.Job(ctx, id)
+		if err != nil {
 			return last, err
 		}
-		if last = seen.after(last, time.Now()); last.Status.Final() {
+		if last = (sight{Job: seen.Job, Progress: seen.Progress}).after(last, time.Now()); last.Status.Final() {
 			return last, nil
 		}
 		s.noteMoving(last)

@@ -98,12 +98,16 @@ func TestWhoWaitsForAJobSeesItsProgressMove(t *testing.T) {
 		t.Errorf("%+v, %v, asked %d times", seen, err, asked)
 	}
 	began := time.Now()
-	first := sight{Job: client.Job{Status: transfer.Running}, Progress: &step{Phase: "copying", Files: 1}}.after(sight{}, began)
-	same := sight{Job: first.Job, Progress: &step{Phase: "copying", Files: 1}}.after(first, began.Add(time.Second))
-	more := sight{Job: first.Job, Progress: &step{Phase: "copying", Files: 2}}.after(same, began.Add(2*time.Second))
+	first := sight{Job: client.Job{Status: transfer.Running}, Progress: copying(1)}.after(sight{}, began)
+	same := sight{Job: first.Job, Progress: copying(1)}.after(first, began.Add(time.Second))
+	more := sight{Job: first.Job, Progress: copying(2)}.after(same, began.Add(2*time.Second))
 	if !first.since.Equal(began) || !same.since.Equal(began) || !more.since.Equal(began.Add(2*time.Second)) {
 		t.Errorf("%v, %v, %v", first.since, same.since, more.since)
 	}
+}
+
+func copying(files int64) *client.Progress {
+	return &client.Progress{Phase: new("copying"), FilesDone: files}
 }
 
 // A FIFO that nobody writes to hangs who reads it, as a storage does that is gone.
