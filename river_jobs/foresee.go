@@ -12,7 +12,6 @@ import (
 // Foreseen is the job that a submission would become.
 type Foreseen struct {
 	Queue               string
-	FinalPath           string
 	Source, Destination *db.Portal // nil: none
 }
 
@@ -40,5 +39,5 @@ func (c *Client) Foresee(ctx context.Context, submission transfer.Submission) (F
 		return Foreseen{}, err
 	}
 	queue, err := place(submission.Queue, of)
-	return Foreseen{Queue: queue, FinalPath: of.finalPath(submission.Spec), Source: of.source, Destination: of.destination}, err
+	return Foreseen{Queue: queue, Source: of.source, Destination: of.destination}, err
 }

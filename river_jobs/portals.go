@@ -3,7 +3,6 @@ package riverjobs
 import (
 	"context"
 	"fmt"
-	"path"
 
 	"github.com/ketter/ketter/db"
 	"github.com/ketter/ketter/engine/failure"
@@ -39,25 +38,17 @@ func heldPortal(held map[int64]db.Portal, id *int64, side string) (*db.Portal, e
 	return &portal, nil
 }
 
-// check refuses what can only be told once the roots are known: the whole of a host has no name to arrive under.
+// check refuses what the engine would not run: all of a portal has no name to arrive under.
 func (s sides) check(spec transfer.Spec) error {
-	if s.source != nil && spec.Source == "/" && s.source.RootPath == "/" {
+	if s.source != nil && spec.Source == "/" {
 		return failure.New(failure.InvalidRequest, "",
-			fmt.Sprintf("The root of portal %s is / of its host, which has no name to arrive under; name a folder in it", s.source.Name))
+			fmt.Sprintf("The whole of portal %s has no name to arrive under; name a folder or a file in it", s.source.Name))
 	}
 	return nil
 }
 
-// arrives is where the source arrives, as the sides call it. The whole of a portal bears the name of its folder.
-func (s sides) arrives(spec transfer.Spec) string { return on(s.destination, s.finalPath(spec)) }
-
-func (s sides) finalPath(spec transfer.Spec) string {
-	base := path.Base(spec.Source)
-	if s.source != nil && spec.Source == "/" {
-		base = path.Base(s.source.RootPath)
-	}
-	return path.Join(spec.Destination, base)
-}
+// arrives is where the source arrives, as the sides call it.
+func (s sides) arrives(spec transfer.Spec) string { return on(s.destination, spec.FinalPath()) }
 
 // on is a path as people write it: "SRVTRF:/sessions/042", or as it is where there is no portal.
 func on(portal *db.Portal, p string) string {

@@ -21,12 +21,9 @@ func placeText(portal *string, path string) string {
 	return printable(*portal + ":" + path)
 }
 
-// finalText is where the source arrives. All of a portal has the name of its root, which isn't known here.
+// finalText is where the source arrives.
 func finalText(portal *string, destination, source string) string {
-	if base := path.Base(source); base != "/" && base != "." {
-		destination = path.Join(destination, base)
-	}
-	return placeText(portal, destination)
+	return placeText(portal, path.Join(destination, path.Base(source)))
 }
 
 var portalName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)

@@ -36,8 +36,7 @@ func (p jobPlanner) Plan(ctx context.Context, submission transfer.Submission) (h
 		return httpapi.Plan{}, err
 	}
 	plan := newPlan(spec, outlook)
-	plan.Queue, plan.FinalPath = foreseen.Queue, foreseen.FinalPath
-	plan.SourcePortal, plan.DestinationPortal = nameOf(foreseen.Source), nameOf(foreseen.Destination)
+	plan.Queue, plan.SourcePortal, plan.DestinationPortal = foreseen.Queue, nameOf(foreseen.Source), nameOf(foreseen.Destination)
 	return plan, nil
 }
 
