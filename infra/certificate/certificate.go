@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/ketter/ketter/infra/fresh"
 	"github.com/ketter/ketter/infra/private"
@@ -77,7 +78,7 @@ func hasBlock(text []byte, kind string) bool {
 }
 
 func read(path string) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would be waited for until somebody writes
 	if err != nil {
 		return nil, err
 	}

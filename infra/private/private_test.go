@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -36,6 +37,13 @@ func TestWhatIsNoSmallFileIsAnError(t *testing.T) {
 	}
 	if _, err := Read(filepath.Dir(path), 6); err == nil {
 		t.Error("a folder is read")
+	}
+	fifo := path + ".fifo"
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(fifo, 6); err == nil {
+		t.Error("a FIFO is read")
 	}
 	if _, err := Read(path+".none", 6); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
