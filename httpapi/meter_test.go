@@ -91,7 +91,10 @@ func TestALiveStreamIsCountedInAndOutAndNotTimed(t *testing.T) {
 func TestMetricsAreServedWhereThereAreSome(t *testing.T) {
 	f := setup(t)
 	f.get("/metrics").isProblem(t, http.StatusNotFound, "not_found")
-	f.options.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	f.options.Metrics = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := r.Context().Err(); err != nil {
+			t.Errorf("whoever tells them is out of time: %v", err)
+		}
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 		_, _ = w.Write([]byte("ketter_jobs 1\n"))
 	})

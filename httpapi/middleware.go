@@ -107,11 +107,11 @@ func (a *api) catchPanic(c *gin.Context) {
 	c.Next()
 }
 
-// withDeadline bounds what a request waits for the database. Operations that also wait for something else, or compute for long (a
-// key with a passphrase), bound themselves.
+// withDeadline bounds what a request waits for the database. Operations that also wait for something else, compute for long (a
+// key with a passphrase), or make their answer only once they have returned (figures), bound themselves.
 func withDeadline(next StrictHandlerFunc, operation string) StrictHandlerFunc {
 	switch operation {
-	case "StreamJobEvents", "TestPortal", "CreateJob", "CreatePortal", "ReplacePortal":
+	case "StreamJobEvents", "GetMetrics", "TestPortal", "CreateJob", "CreatePortal", "ReplacePortal":
 		return next
 	}
 	return func(c *gin.Context, request any) (any, error) {
