@@ -176,8 +176,8 @@ func (c *contract) at(pointer string) any {
 	return node
 }
 
-// names are those of the object that a pointer without $refs leads to, in the document's order.
-func (c *contract) names(pointer string) (names []string) {
+// inOrder is the object that a pointer without $refs leads to, in the document's order.
+func (c *contract) inOrder(pointer string) yaml.MapSlice {
 	node := c.ordered
 	for step := range steps(pointer) {
 		object, _ := node.(yaml.MapSlice)
@@ -189,7 +189,12 @@ func (c *contract) names(pointer string) (names []string) {
 		}
 	}
 	object, _ := node.(yaml.MapSlice)
-	for _, item := range object {
+	return object
+}
+
+// names are those of the object that a pointer without $refs leads to.
+func (c *contract) names(pointer string) (names []string) {
+	for _, item := range c.inOrder(pointer) {
 		names = append(names, fmt.Sprint(item.Key))
 	}
 	return names

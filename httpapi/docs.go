@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+
+	"github.com/goccy/go-yaml"
 )
 
 //go:embed docs.html
@@ -133,7 +135,7 @@ func (o *operation) docs(described map[string]any) docsOperation {
 		content := at + "/content/application~1json"
 		d.Body = new(o.contract.docsType(content + "/schema"))
 		for _, name := range o.contract.names(content + "/examples") {
-			d.Examples = append(d.Examples, indented(o.contract.at(content+"/examples/"+escaped(name)+"/value")))
+			d.Examples = append(d.Examples, indented(o.contract.inOrder(content+"/examples/"+escaped(name)+"/value")))
 		}
 	}
 	for _, status := range o.contract.names(o.pointer + "/responses") {
@@ -238,12 +240,14 @@ func typeOf(schema map[string]any) string {
 	return said
 }
 
-func indented(example any) string {
-	out, err := json.MarshalIndent(example, "", "  ")
-	if err != nil {
-		return "" // it was JSON before
+// indented is an example as JSON. One that can't be written so would be a fault of the contract, and is left out of the page.
+func indented(example yaml.MapSlice) string {
+	var out bytes.Buffer
+	asJSON, err := yaml.MarshalWithOptions(example, yaml.JSON())
+	if err != nil || json.Indent(&out, asJSON, "", "  ") != nil {
+		return ""
 	}
-	return string(out)
+	return out.String()
 }
 
 var codeInProse = regexp.MustCompile("`([^`]+)`")

@@ -33,6 +33,9 @@ func TestThePageOfTheContractLoadsNothingFromElsewhereAndNamesEveryRoute(t *test
 			t.Errorf("%s is not on the page", found[1])
 		}
 	}
+	if !bytes.Contains(page.body, []byte("<pre>{\n  &#34;source_path&#34;: &#34;/data/in/session_042&#34;,\n  &#34;destination_path&#34;")) {
+		t.Error("an example isn't in the contract's order")
+	}
 	for _, found := range regexp.MustCompile(`href="#([^"]+)"`).FindAllSubmatch(page.body, -1) {
 		if !bytes.Contains(page.body, []byte(`id="`+string(found[1])+`"`)) {
 			t.Errorf("a link leads to %s, which is not there", found[1])

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -158,30 +159,81 @@ func TestTheComposeFileNamesOnlyVariablesThatExist(t *testing.T) {
 	}
 }
 
+const oldDotEnv = "COMPOSE_PROJECT_NAME=k\nKETTER_UID=1\nKETTER_GID=1\nKETTER_PORT=1\nPOSTGRES_PASSWORD=x\nREDIS_PASSWORD=x\nKETTER_SECRET_KEY=x\n"
+
+// makeTokens does what dev_up.sh does, twice, and returns the token of the .env and who may use the API then.
+func makeTokens(t *testing.T, dir string) (token string, verifier *tokens.Verifier) {
+	t.Helper()
+	script := `set -euo pipefail; . ./lib.sh; . ./lib_compose.sh; docker() { return 1; }; is_root() { return 1; }
+		ENV_FILE=$1/.env ACCESS=$1/access; make_env; make_tokens; token_is_new=''; make_env; make_tokens; env_value KETTER_API_TOKEN >"$1/token"`
+	if said, err := exec.CommandContext(t.Context(), "bash", "-c", script, "bash", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	verifier, err := tokens.NewVerifier(filepath.Join(dir, "access", "tokens"), func(error) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(readText(t, filepath.Join(dir, "token"))), verifier
+}
+
+func writeText(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // What the script writes without Ketter is what Ketter reads.
 func TestTheTokenOfTheDotEnvOpensTheAPI(t *testing.T) {
 	t.Parallel()
-	for name, old := range map[string]string{"a new one": "", "one from before there were tokens": "COMPOSE_PROJECT_NAME=k\nKETTER_UID=1\nKETTER_GID=1\nKETTER_PORT=1\n" +
-		"POSTGRES_PASSWORD=x\nREDIS_PASSWORD=x\nKETTER_SECRET_KEY=x\n"} {
+	for name, old := range map[string]string{"a new one": "", "one from before there were tokens": oldDotEnv} {
 		dir := t.TempDir()
-		env := filepath.Join(dir, ".env")
 		if old != "" {
-			if err := os.WriteFile(env, []byte(old), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			writeText(t, filepath.Join(dir, ".env"), old)
 		}
-		script := `set -euo pipefail; . ./lib.sh; . ./lib_compose.sh; docker() { return 1; }; is_root() { return 1; }
-			ENV_FILE=$1/.env ACCESS=$1/access; make_env; make_tokens; make_tokens; env_value KETTER_API_TOKEN >"$1/token"`
-		if said, err := exec.CommandContext(t.Context(), "bash", "-c", script, "bash", dir).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v: %s", name, err, said)
-		}
-		verifier, err := tokens.NewVerifier(filepath.Join(dir, "access", "tokens"), func(error) {})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if who, known := verifier.Name(strings.TrimSpace(readText(t, filepath.Join(dir, "token")))); who != "compose" || !known || verifier.Count() != 1 {
+		token, verifier := makeTokens(t, dir)
+		if who, known := verifier.Name(token); who != "compose" || !known || verifier.Count() != 1 {
 			t.Errorf("%s: %q, %v of %d", name, who, known, verifier.Count())
 		}
+	}
+}
+
+func TestTheTokenOfANewDotEnvTakesThePlaceOfTheOneThatIsGone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	gone, _ := makeTokens(t, dir)
+	ana, err := tokens.Create(t.Context(), filepath.Join(dir, "access", "tokens"), "ana", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, ".env")); err != nil {
+		t.Fatal(err)
+	}
+	token, verifier := makeTokens(t, dir)
+	if who, known := verifier.Name(token); who != "compose" || !known {
+		t.Errorf("the new one: %q, %v", who, known)
+	}
+	if who, known := verifier.Name(ana); who != "ana" || !known {
+		t.Errorf("another's: %q, %v", who, known)
+	}
+	if _, known := verifier.Name(gone); known || verifier.Count() != 2 {
+		t.Errorf("the one that is gone: %v, of %d", known, verifier.Count())
+	}
+}
+
+func TestARevokedTokenOfTheDotEnvStaysRevoked(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	makeTokens(t, dir)
+	if err := tokens.Revoke(t.Context(), filepath.Join(dir, "access", "tokens"), "compose"); err != nil {
+		t.Fatal(err)
+	}
+	token, verifier := makeTokens(t, dir)
+	if who, known := verifier.Name(token); known {
+		t.Errorf("it is let in, as %q", who)
 	}
 }
 

@@ -4,6 +4,7 @@
 ENV_FILE=$ROOT/infra/.env
 ACCESS=$ROOT/infra/access # who may use the API
 COMPOSE=''
+token_is_new='' # make_env has just made .env's
 
 # require_docker finds compose (the plugin of today, or docker-compose 1.29) and an engine that answers.
 require_docker() {
@@ -36,7 +37,7 @@ make_env() {
 		for name in COMPOSE_PROJECT_NAME KETTER_UID KETTER_GID KETTER_PORT POSTGRES_PASSWORD REDIS_PASSWORD KETTER_SECRET_KEY; do
 			[ -n "$(env_value $name)" ] || die "$ENV_FILE has no $name: give it one. (Passwords that a database was made with must stay.)"
 		done
-		[ -n "$(env_value KETTER_API_TOKEN)" ] || printf '\nKETTER_API_TOKEN=%s\n' "$(new_token)" >>"$ENV_FILE" # it is from before there were any
+		[ -n "$(env_value KETTER_API_TOKEN)" ] || add_token
 		return
 	fi
 	project=${COMPOSE_PROJECT_NAME:-ketter}
@@ -44,7 +45,14 @@ make_env() {
 		die "There is a database from before, the volume ${project}_postgres, but $ENV_FILE, which holds its password, is gone or is another checkout's.
 Put it back, or choose another name: COMPOSE_PROJECT_NAME=ketter2 infra/dev_up.sh --compose. To remove the database: docker volume rm ${project}_postgres"
 	(umask 077 && write_env "$project" >"$ENV_FILE.new" && mv "$ENV_FILE.new" "$ENV_FILE")
+	token_is_new=1
 	say "Made $ENV_FILE, with random passwords."
+}
+
+# add_token completes an .env from before there were tokens.
+add_token() {
+	printf '\nKETTER_API_TOKEN=%s\n' "$(new_token)" >>"$ENV_FILE"
+	token_is_new=1
 }
 
 # write_env has containers write dev_data as whoever runs this; root is given an account of their own.
@@ -65,13 +73,19 @@ write_env() { # PROJECT
 	END
 }
 
-# make_tokens lets who has .env's token use the API. Others are added, and this one revoked, by the service tokens.
+# make_tokens lets who has .env's token use the API, in the place of an .env's that is gone; a token that was revoked stays so.
+# Others are added, and this one revoked, by the service tokens.
 make_tokens() {
 	local file=$ACCESS/tokens
-	[ ! -e "$file" ] || return 0
+	[ ! -e "$file" ] || [ -n "$token_is_new" ] || return 0
 	mkdir -p "$ACCESS"
-	(umask 077 && printf 'compose sha256:%s %s\n' "$(env_value KETTER_API_TOKEN | tr -d '\n' | sha256)" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$file")
+	(umask 077 && write_tokens "$file" >"$file.new" && mv "$file.new" "$file")
 	! is_root || chown "$(env_value KETTER_UID):$(env_value KETTER_GID)" "$ACCESS" "$file"
+}
+
+write_tokens() { # FILE
+	[ ! -e "$1" ] || sed '/^compose /d' "$1"
+	printf 'compose sha256:%s %s\n' "$(env_value KETTER_API_TOKEN | tr -d '\n' | sha256)" "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
 }
 
 new_token() { printf 'ketter_%s' "$(random_hex 24)"; } # as infra/tokens makes them

@@ -78,10 +78,10 @@ func printJob(out io.Writer, job client.JobDetail) error {
 }
 
 func strategyText(job client.JobDetail) string {
-	text := textOf(job.Strategy)
 	if job.Strategy == nil {
-		text = "not decided"
+		return fmt.Sprintf("not decided, %s was asked for", job.RequestedStrategy)
 	}
+	text := string(*job.Strategy)
 	if job.Method != nil {
 		text += ", by " + string(*job.Method)
 	}

@@ -3,6 +3,7 @@ package portal
 import (
 	"context"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -149,11 +150,15 @@ func (b *bench) tells(err error, code failure.Code) {
 	b.Logf("%s\n\t%s\n\t%s", f.Code, f.Sentence(), f.Advice())
 }
 
-// each calls fn for every way, strategy and direction.
+// each calls fn for every way with each strategy, up or down: which of the two is chosen by the test's name, so that a test's cases
+// together have all. With KETTER_PORTAL=long (`task portals`) each case has all.
 func each(t *testing.T, fn func(t *testing.T, w way, strategy transfer.Strategy, upload bool)) {
 	for name, w := range ways {
-		for _, strategy := range []transfer.Strategy{transfer.Direct, transfer.ZipFirst} {
-			for _, upload := range []bool{true, false} {
+		for i, strategy := range []transfer.Strategy{transfer.Direct, transfer.ZipFirst} {
+			for j, upload := range []bool{true, false} {
+				if os.Getenv("KETTER_PORTAL") != "long" && (i+j+int(crc32.ChecksumIEEE([]byte(t.Name()+name))))%2 != 0 {
+					continue
+				}
 				t.Run(fmt.Sprint(name, " ", strategy, " upload ", upload), func(t *testing.T) {
 					t.Parallel()
 					fn(t, w, strategy, upload)
