@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/ketter/ketter/db"
@@ -35,7 +36,11 @@ func (a *api) plan(ctx context.Context, submission transfer.Submission) (Plan, e
 	}
 	ctx, cancel := context.WithTimeout(ctx, planDeadline)
 	defer cancel()
+	defer context.AfterFunc(a.Streams.Stopping, cancel)()
 	plan, err := a.makePlan(ctx, submission)
+	if err != nil && a.Streams.Stopping.Err() != nil {
+		return Plan{}, failure.New(codeTooManyPlans, "", "This service is stopping.")
+	}
 	if err != nil && ctx.Err() != nil {
 		return Plan{}, overdue(submission.Spec)
 	}
@@ -63,6 +68,11 @@ func (a *api) makePlan(ctx context.Context, submission transfer.Submission) (Pla
 	made := make(chan outcome, 1)
 	go func() {
 		defer func() { <-a.planning }()
+		defer func() {
+			if cause := recover(); cause != nil { // catchPanic stands in another goroutine
+				made <- outcome{err: &failure.Error{Code: failure.Internal, Op: "plan", Err: fmt.Errorf("panic: %v\n%s", cause, debug.Stack())}}
+			}
+		}()
 		plan, err := a.Planner.Plan(ctx, submission)
 		made <- outcome{plan, err}
 	}()

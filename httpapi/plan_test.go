@@ -174,3 +174,15 @@ func TestAnAPIWithoutAPlannerSaysSo(t *testing.T) {
 	f.send("POST", "/jobs", dry).isProblem(t, http.StatusNotFound, "not_found")
 	f.nothingInserted()
 }
+
+func TestAPlanThatPanicsEndsNothingButItself(t *testing.T) {
+	f := setup(t)
+	f.options.Planner = planner(func(context.Context, transfer.Submission) (httpapi.Plan, error) { panic("a fault") })
+	for range 3 { // and keeps no place
+		a := f.send("POST", "/jobs", dry)
+		a.isProblem(t, http.StatusInternalServerError, "internal")
+		if strings.Contains(string(a.body), "fault") || !strings.Contains(f.log.String(), "a fault") {
+			t.Errorf("a panic belongs in the log, not in the answer: %s", a.body)
+		}
+	}
+}
