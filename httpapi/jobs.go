@@ -20,6 +20,7 @@ func (a *api) CreateJob(ctx context.Context, r CreateJobRequestObject) (CreateJo
 	}
 	if orZero(r.Body.DryRun) {
 		plan, err := a.plan(patient, submission)
+		grantAnswer(request(ctx)) // a plan may have taken all of the time that an answer has
 		if err != nil {
 			return nil, err
 		}

@@ -3,7 +3,10 @@ package httpapi
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
+
+	"github.com/gin-gonic/gin"
 
 	"github.com/ketter/ketter/db"
 	"github.com/ketter/ketter/engine/failure"
@@ -24,6 +27,8 @@ type Estimator interface {
 const (
 	// planDeadline bounds a plan: to count a million files takes seconds, over a network longer.
 	planDeadline = 2 * time.Minute
+	// planAnswer is what its answer, of some KiB, may then take to be received.
+	planAnswer = 30 * time.Second
 	// mostPlans is how many are made at once; each keeps a storage busy.
 	mostPlans = 2
 )
@@ -72,6 +77,11 @@ func (a *api) makePlan(ctx context.Context, submission transfer.Submission) (Pla
 	case <-ctx.Done():
 		return Plan{}, ctx.Err()
 	}
+}
+
+// grantAnswer gives the answer to a plan its time from now on. Until then nothing was written, and so nothing is broken.
+func grantAnswer(c *gin.Context) {
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(planAnswer)) // a recorder has none
 }
 
 // overdue is a plan that came to no end.

@@ -3,15 +3,25 @@ package client
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/ketter/ketter/engine/failure"
 )
+
+// planDeadline is more than the API's own of 2 minutes, so that its answer comes, whatever that is.
+const planDeadline = 150 * time.Second
 
 // Plan asks what would become of an order. Nothing is recorded.
 func (c *Client) Plan(ctx context.Context, order Order) (Plan, error) {
 	dry := order.request()
 	dry.DryRun = given(true)
-	plan, err := asked[Plan](ctx, c, func() (*http.Response, error) { return c.generated.CreateJob(ctx, &CreateJobParams{}, dry) })
+	patient := c.http
+	patient.Timeout = planDeadline
+	generated, err := NewClient(c.base, WithHTTPClient(&patient), WithRequestEditorFn(c.bringToken))
+	if err != nil {
+		return Plan{}, err
+	}
+	plan, err := asked[Plan](ctx, c, func() (*http.Response, error) { return generated.CreateJob(ctx, &CreateJobParams{}, dry) })
 	if err == nil && !plan.DryRun { // one that knows no dry_run would have refused it; this is somebody else
 		return plan, c.noPlan()
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 )
 
 // ErrLarge is the error of a file that has more than it may.
@@ -14,7 +15,7 @@ var ErrLarge = errors.New("it is too large")
 
 // Read returns what a file holds, which may be so many bytes. Only its owner may change it, and besides him only its group read it.
 func Read(path string, most int64) (text string, err error) {
-	file, err := os.Open(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would be waited for
 	if err != nil {
 		return "", err
 	}
