@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 
 	"github.com/gin-gonic/gin"
 )
@@ -33,6 +34,9 @@ func plainly(next StrictHandlerFunc, operation string) StrictHandlerFunc {
 
 // plainWriter unescapes JSON that is written whole, as the generated code does it.
 type plainWriter struct{ gin.ResponseWriter }
+
+// Unwrap is for http.ResponseController.
+func (w plainWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Write implements io.Writer.
 func (w plainWriter) Write(p []byte) (int, error) {

@@ -16,6 +16,9 @@ import (
 
 const maxBody = 1 << 20
 
+// maxNumber is what a number may have of characters. Who compares numbers exactly takes seconds for a million digits, or for 1e-999999.
+const maxNumber = 32
+
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := checkContentType(r.Header.Get("Content-Type")); err != nil {
 		return nil, err
@@ -54,6 +57,7 @@ func checkObject(body []byte) error {
 		return invalid("The body is not valid JSON: %v.", err)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
 	if first, _ := decoder.Token(); first != json.Delim('{') {
 		return invalid("The body is %s; it must be a JSON object.", kindOf(bytes.TrimSpace(body)))
 	}
@@ -83,9 +87,12 @@ func checkMembers(decoder *json.Decoder) error {
 
 func checkValue(decoder *json.Decoder) error {
 	token, err := decoder.Token()
+	number, isNumber := token.(json.Number)
 	switch {
 	case err != nil:
 		return invalid("The body is not valid JSON: %v.", err)
+	case isNumber && (len(number) > maxNumber || strings.ContainsAny(string(number), "eE")):
+		return invalid("The number %s can't be what is meant; write it without an exponent, in %d characters at most.", short(string(number)), maxNumber)
 	case token == json.Delim('{'):
 		return checkMembers(decoder)
 	case token == json.Delim('['):

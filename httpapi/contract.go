@@ -88,13 +88,16 @@ func parseContract(text []byte) (*contract, error) {
 	return c, nil
 }
 
-// checkTime takes the times that Go can read: RFC 3339 has leap seconds besides.
+// checkTime takes the times that Go can read and write: RFC 3339 has leap seconds besides, and a zone may lead out of the years it has.
 func checkTime(value any) error {
 	text, is := value.(string)
 	if !is {
 		return nil // which is the type's affair
 	}
-	_, err := time.Parse(time.RFC3339, text)
+	t, err := time.Parse(time.RFC3339, text)
+	if year := t.UTC().Year(); err == nil && (year < 0 || year > 9999) {
+		err = fmt.Errorf("the year %d", year)
+	}
 	return err
 }
 

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -84,6 +86,9 @@ func (o *operation) checkHeader(p parameter, header http.Header) error {
 }
 
 func (o *operation) checkParameter(p parameter, name, sent string) error {
+	if !utf8.ValidString(sent) || strings.ContainsRune(sent, 0) { // the database takes neither
+		return invalid("%s is %s, which is no text; it must be %s.", name, short(sent), o.contract.mustBe(p.pointer))
+	}
 	if p.schema.Validate(value(o.contract, p.pointer, sent)) == nil {
 		return nil
 	}

@@ -127,7 +127,7 @@ func badBodies() []badBody {
 		{"priority a fraction", body("priority", `1.5`), bad, "invalid_request", "the number"},
 		{"priority a whole fraction", body("priority", `2.0`), bad, "invalid_request", "priority is 2.0; write it with digits alone"},
 		{"source portal a whole fraction", body("source_portal", `1.0`), bad, "invalid_request", "source_portal is 1.0; write it with digits alone"},
-		{"destination portal with an exponent", body("destination_portal", `1e0`), bad, "invalid_request", "destination_portal is 1e0; write it"},
+		{"destination portal with an exponent", body("destination_portal", `1e0`), bad, "invalid_request", "without an exponent"},
 		{"priority null", body("priority", `null`), bad, "invalid_request", "the number"},
 		{"no source", body("source_path", ""), bad, "invalid_request", "source_path is missing"},
 		{"empty destination", body("destination_path", `""`), bad, "invalid_request", "destination_path is missing or empty"},

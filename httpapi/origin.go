@@ -16,6 +16,21 @@ import (
 // remembers. Two rules keep such pages out: the name in Host is ours, so that none has led its own name here (DNS rebinding), and
 // the page that asks is ours.
 
+// OwnPagesOnly keeps pages of other sites from what is served on loopback and asks nobody who he is; hosts are names besides its own.
+func OwnPagesOnly(next http.Handler, hosts []string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := Access{Loopback: true, Hosts: hosts}.checkHost(r.Host)
+		if err == nil {
+			err = checkSite(r)
+		}
+		if err != nil {
+			http.Error(w, failureOf(err).Message, http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // checkHost lets loopback, and the names that were listed, pass; where others than this host can connect, any address too,
 // which no page can make its own, and without a list any name: there it is the token that counts, and a browser keeps that to
 // the name that it was given for. Who sends no name is no browser.

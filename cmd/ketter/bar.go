@@ -58,11 +58,11 @@ func hasTotals(p transfer.Progress) bool { return p.BytesTotal > 0 || p.FilesTot
 func percent(share float64) string { return fmt.Sprintf("%3.0f%%", share*100) }
 
 func shareOf(p transfer.Progress) float64 {
-	switch {
+	switch { // an API may tell nonsense
 	case p.BytesTotal > 0:
-		return min(1, float64(p.BytesDone)/float64(p.BytesTotal))
+		return max(0, min(1, float64(p.BytesDone)/float64(p.BytesTotal)))
 	case p.FilesTotal > 0:
-		return min(1, float64(p.FilesDone)/float64(p.FilesTotal))
+		return max(0, min(1, float64(p.FilesDone)/float64(p.FilesTotal)))
 	}
 	return 0
 }

@@ -84,9 +84,14 @@ func (o *jobsCreateOptions) run(cmd *cobra.Command) error {
 		return o.watch(cmd, asked, job.ID, job.Queue)
 	}
 	if o.json {
-		return printJSON(cmd.OutOrStdout(), job)
+		err = printJSON(cmd.OutOrStdout(), job)
+	} else {
+		err = printSubmitted(cmd, asked, job)
 	}
-	return printSubmitted(cmd, asked, job)
+	if err != nil { // who types it again makes a second one
+		fmt.Fprintf(cmd.ErrOrStderr(), "Job %d is recorded all the same.\n", job.ID)
+	}
+	return err
 }
 
 func (o *jobsCreateOptions) order(cmd *cobra.Command) (order client.Order, err error) {
@@ -173,8 +178,8 @@ func unsure(err error, key string) error {
 }
 
 func printSubmitted(cmd *cobra.Command, asked *client.Client, job client.Job) error {
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "Job %d is %s in the queue %s: %s %s to %s\nSee it with `ketter jobs watch %d%s`.\n", job.ID, job.Status,
-		printable(job.Queue), job.Mode, placeText(job.SourcePortal, job.SourcePath),
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "Job %d is %s in the queue %s: %s %s to %s\nSee it with `ketter jobs watch %d%s`.\n", job.ID, printable(string(job.Status)),
+		printable(job.Queue), printable(string(job.Mode)), placeText(job.SourcePortal, job.SourcePath),
 		finalText(job.DestinationPortal, job.DestinationPath, job.SourcePath), job.ID, apiFlag(cmd, asked))
 	return err
 }

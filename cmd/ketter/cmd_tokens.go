@@ -65,8 +65,10 @@ who did what, and one can be revoked without the others.
 				return printJSON(cmd.OutOrStdout(), map[string]string{"name": args[0], "token": token})
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "The token %s of %s, which is shown this once:\n", args[0], printable(path))
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), token)
-			return err
+			if _, err = fmt.Fprintln(cmd.OutOrStdout(), token); err != nil { // nobody has seen it, nor ever will
+				return errors.Join(err, tokens.Revoke(cmd.Context(), path, args[0]))
+			}
+			return nil
 		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"time"
@@ -17,6 +18,9 @@ import (
 
 // completionDeadline is what a person waits for at the Tab key.
 const completionDeadline = time.Second
+
+// isPortalName is the contract's rule.
+var isPortalName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`).MatchString
 
 type completion = func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective)
 
@@ -44,7 +48,10 @@ func completePortals(api *string, suffix string, directive cobra.ShellCompDirect
 		askToComplete(cmd, *api, func(ctx context.Context, asked *client.Client) error {
 			portals, err := asked.Portals(ctx)
 			for _, p := range portals {
-				found = append(found, cobra.CompletionWithDesc(printable(p.Name)+suffix, printable(placeOf(p))))
+				if !isPortalName(p.Name) { // shells take what is completed as it is: $(…) would be run
+					continue
+				}
+				found = append(found, cobra.CompletionWithDesc(p.Name+suffix, printable(placeOf(p))))
 			}
 			return err
 		})

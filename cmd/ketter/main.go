@@ -100,7 +100,7 @@ func report(w io.Writer, err error) int {
 			return failure.Internal.ExitStatus()
 		}
 	}
-	fmt.Fprintf(w, "ketter: %s\n  code: %s\n", printable(f.Sentence()), f.Code)
+	fmt.Fprintf(w, "ketter: %s\n  code: %s\n", printable(f.Sentence()), printable(string(f.Code)))
 	if hint := f.Advice(); hint != "" {
 		fmt.Fprintf(w, "  hint: %s\n", printable(hint))
 	}

@@ -20,7 +20,8 @@ func printPortals(out io.Writer, portals []client.Portal) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NAME\tKIND\tLABEL\tCREDENTIAL\tPLACE")
 	for _, p := range portals {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", p.Name, p.Kind, orDash(p.WorkerLabel), credentialOf(p), printable(placeOf(p)))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", printable(p.Name), printable(string(p.Kind)),
+			printable(orDash(p.WorkerLabel)), printable(credentialOf(p)), printable(placeOf(p)))
 	}
 	return table.Flush()
 }

@@ -78,7 +78,7 @@ func (s services) run(ctx context.Context, ready func()) error {
 		})
 	}
 	if figures != nil {
-		handler := onlyMetrics(s.metrics.Handler(s.logger))
+		handler := httpapi.OwnPagesOnly(onlyMetrics(s.metrics.Handler(s.logger)), s.config.APIHosts)
 		s.logger.Info().Str("address", figures.Addr().String()).Msg("serving metrics")
 		group.Go(func() error { return httpapi.Serve(ctx, figures, handler, s.logger) })
 	}

@@ -113,6 +113,10 @@ func (c *Client) ask(ctx context.Context, answer any, send func() (*http.Respons
 	if err != nil {
 		return c.unreachable(ctx, "broke off its answer", err)
 	}
+	if len(received) == maxAnswer {
+		return &failure.Error{Code: Unreachable, Message: fmt.Sprintf("%s answers with more than %d MiB", c.shown, maxAnswer>>20),
+			Hint: "Jobs with very long paths make such pages: ask for fewer at once, as with --limit 10."}
+	}
 	return c.decode(response, received, answer)
 }
 

@@ -49,3 +49,14 @@ func TestWhatIsNoSmallFileIsAnError(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestAFIFOIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(path, 6); err == nil {
+		t.Error("a FIFO is read")
+	}
+}
