@@ -2,9 +2,7 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"math"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -58,7 +56,7 @@ func (o *jobsListOptions) run(cmd *cobra.Command) error {
 	if o.limit < 1 {
 		return usageError(cmd, fmt.Errorf("--limit must be a number from 1, not %d", o.limit))
 	}
-	filters, err := o.values(time.Now())
+	filters, err := o.params(time.Now())
 	if err != nil {
 		return usageError(cmd, err)
 	}
@@ -80,14 +78,13 @@ func (o *jobsListOptions) run(cmd *cobra.Command) error {
 }
 
 // pages asks for one page after another, as many jobs as are wanted, and returns where those that are left begin.
-func (o *jobsListOptions) pages(cmd *cobra.Command, asked *client.Client, filters url.Values, each func(client.JobPage) error) (*int64, error) {
-	filters = maps.Clone(filters)
+func (o *jobsListOptions) pages(cmd *cobra.Command, asked *client.Client, filters client.ListJobsParams, each func(client.JobPage) error) (*int64, error) {
 	for wanted, last := o.limit, int64(math.MaxInt64); ; {
 		size := min(wanted, largestPage)
 		if o.all {
 			size = largestPage
 		}
-		filters.Set("limit", strconv.Itoa(size))
+		filters.Limit = &size
 		page, err := asked.Jobs(cmd.Context(), filters)
 		if err != nil {
 			return nil, err
@@ -103,7 +100,7 @@ func (o *jobsListOptions) pages(cmd *cobra.Command, asked *client.Client, filter
 			return page.NextBefore, nil
 		}
 		last = *page.NextBefore
-		filters.Set("before", strconv.FormatInt(last, 10))
+		filters.Before = &last
 	}
 }
 

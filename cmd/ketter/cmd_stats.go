@@ -54,7 +54,7 @@ took, MB/s as all bytes over all durations. The figures are the API's (GET /stat
 }
 
 func (o *statsOptions) run(cmd *cobra.Command) error {
-	filters, err := o.values(time.Now())
+	filters, err := o.groupParams(time.Now())
 	if err != nil {
 		return usageError(cmd, err)
 	}

@@ -2,10 +2,11 @@ package main
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ketter/ketter/httpapi/client"
 )
 
 func newStatsHistoryCommand(shared *jobsOptions) *cobra.Command {
@@ -34,14 +35,15 @@ func (o *statsOptions) history(cmd *cobra.Command) error {
 	if o.limit < 1 || o.limit > largestPage {
 		return usageError(cmd, fmt.Errorf("--limit must be a number from 1 to %d, not %d", largestPage, o.limit))
 	}
-	filters, err := o.values(time.Now())
+	given, err := o.params(time.Now())
 	if err != nil {
 		return usageError(cmd, err)
 	}
 	if o.csv && o.json {
 		return usageError(cmd, errBoth)
 	}
-	filters.Set("limit", strconv.Itoa(o.limit))
+	filters := client.ListJobsHistoryParams(given)
+	filters.Limit = &o.limit
 	asked, err := newClient(o.api)
 	if err != nil {
 		return err
@@ -53,7 +55,7 @@ func (o *statsOptions) history(cmd *cobra.Command) error {
 		}
 		return err
 	}
-	page, err := asked.LatestJobs(cmd.Context(), filters)
+	page, err := asked.History(cmd.Context(), filters)
 	if err != nil {
 		return err
 	}

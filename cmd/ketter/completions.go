@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -28,7 +27,7 @@ type completion = func(cmd *cobra.Command, args []string, typed string) ([]cobra
 func completeJobs(options *jobsOptions, statuses ...transfer.Status) completion {
 	return func(cmd *cobra.Command, args []string, _ string) (found []cobra.Completion, _ cobra.ShellCompDirective) {
 		askToComplete(cmd, options.api, func(ctx context.Context, asked *client.Client) error {
-			page, err := asked.Jobs(ctx, url.Values{"limit": {"100"}})
+			page, err := asked.Jobs(ctx, client.ListJobsParams{Limit: new(100)})
 			for _, job := range page.Jobs {
 				id := strconv.FormatInt(job.ID, 10)
 				if (len(statuses) == 0 || slices.Contains(statuses, job.Status)) && !slices.Contains(args, id) {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/ketter/ketter/engine/failure"
 	"github.com/ketter/ketter/engine/transfer"
+	"github.com/ketter/ketter/httpapi/client"
 )
 
 // jobFilters are flags that say which jobs are meant. Those that a command doesn't register stay empty.
@@ -38,36 +38,44 @@ func (f *jobFilters) addFlags(cmd *cobra.Command) {
 	flags.Int64Var(&f.before, "before", 0, "only jobs with a smaller id: the next page")
 }
 
-// values are the filters as the API takes them.
-func (f *jobFilters) values(now time.Time) (url.Values, error) {
-	given := url.Values{}
-	set := func(name, value string) {
-		if value != "" {
-			given.Set(name, value)
-		}
-	}
-	set("status", f.status)
-	set("mode", f.mode)
-	set("strategy", string(strategyOf(f.strategy)))
-	set("code", f.code)
-	set("portal", f.portal)
-	if f.before != 0 {
-		set("before", strconv.FormatInt(f.before, 10))
-	}
+// params are the filters as the API takes them.
+func (f *jobFilters) params(now time.Time) (given client.ListJobsParams, err error) {
 	if wrong := f.wrong(); wrong != "" {
-		return nil, errors.New(wrong)
+		return given, errors.New(wrong)
 	}
-	for name, text := range map[string]string{"since": f.since, "until": f.until} {
-		if text == "" {
+	given = client.ListJobsParams{
+		Status: ifGiven(transfer.Status(f.status)), Mode: ifGiven(transfer.Mode(f.mode)), Strategy: ifGiven(strategyOf(f.strategy)),
+		Code: ifGiven(failure.Code(f.code)), Portal: ifGiven(f.portal), Before: ifGiven(f.before),
+	}
+	for _, flag := range []struct {
+		name, text string
+		moment     **time.Time
+	}{{"since", f.since, &given.Since}, {"until", f.until, &given.Until}} {
+		if flag.text == "" {
 			continue
 		}
-		moment, err := momentOf(text, now)
+		moment, err := momentOf(flag.text, now)
 		if err != nil {
-			return nil, fmt.Errorf("--%s %w", name, err)
+			return given, fmt.Errorf("--%s %w", flag.name, err)
 		}
-		given.Set(name, moment.UTC().Format(time.RFC3339))
+		*flag.moment = new(moment.UTC().Truncate(time.Second))
 	}
 	return given, nil
+}
+
+// groupParams are those that groups of jobs have as well.
+func (f *jobFilters) groupParams(now time.Time) (client.GetJobsSummaryParams, error) {
+	given, err := f.params(now)
+	return client.GetJobsSummaryParams{Since: given.Since, Until: given.Until, Mode: given.Mode, Strategy: given.Strategy, Portal: given.Portal}, err
+}
+
+// ifGiven is nil for a flag that was left empty.
+func ifGiven[T comparable](value T) *T {
+	var empty T
+	if value == empty {
+		return nil
+	}
+	return &value
 }
 
 func (f *jobFilters) wrong() string {

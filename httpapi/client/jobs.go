@@ -73,12 +73,6 @@ func (c *Client) Detail(ctx context.Context, id int64) (JobDetail, error) {
 	return asked[JobDetail](ctx, c, func() (*http.Response, error) { return c.generated.GetJobDetail(ctx, id) })
 }
 
-// History returns the latest jobs that fit the filters, newest first.
-func (c *Client) History(ctx context.Context, filters ListJobsHistoryParams) ([]Job, error) {
-	page, err := asked[JobPage](ctx, c, func() (*http.Response, error) { return c.generated.ListJobsHistory(ctx, &filters) })
-	return page.Jobs, err
-}
-
 // Cancel ends a job and returns it as it is then: one that runs is cancelled a moment later.
 func (c *Client) Cancel(ctx context.Context, id int64) (Job, error) {
 	return asked[Job](ctx, c, func() (*http.Response, error) { return c.generated.CancelJob(ctx, id, Nothing{}) })

@@ -2,17 +2,15 @@ package client
 
 import (
 	"context"
-	"net/url"
+	"net/http"
 )
 
-// Jobs returns a page of the jobs that fit the filters (status, mode, strategy, code, portal, since, until, before, limit).
-func (c *Client) Jobs(ctx context.Context, filters url.Values) (page JobPage, err error) {
-	err = c.Get(ctx, "/jobs?"+filters.Encode(), &page)
-	return page, err
+// Jobs returns a page of the jobs that fit the filters.
+func (c *Client) Jobs(ctx context.Context, filters ListJobsParams) (JobPage, error) {
+	return asked[JobPage](ctx, c, func() (*http.Response, error) { return c.generated.ListJobs(ctx, &filters) })
 }
 
-// LatestJobs is Jobs from the history, whose pages are shorter unless a limit is given.
-func (c *Client) LatestJobs(ctx context.Context, filters url.Values) (page JobPage, err error) {
-	err = c.Get(ctx, historyPath+"?"+filters.Encode(), &page)
-	return page, err
+// History is Jobs, with shorter pages unless a limit is given.
+func (c *Client) History(ctx context.Context, filters ListJobsHistoryParams) (JobPage, error) {
+	return asked[JobPage](ctx, c, func() (*http.Response, error) { return c.generated.ListJobsHistory(ctx, &filters) })
 }

@@ -7,14 +7,10 @@ import (
 	"net/http"
 )
 
-// open asks for path and leaves the answer's body to the caller, who bounds it in size and time. Anything else than what it
+// open asks and leaves the answer's body to the caller, who bounds it in size and time. Anything else than what it
 // accepts, or nothing at all (204), is an error.
-func (c *Client) open(ctx context.Context, path, accept string, header http.Header) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
-	if err != nil {
-		return nil, err
-	}
-	request.Header = header
+func (c *Client) open(ctx context.Context, request *http.Request, accept string) (*http.Response, error) {
+	request = request.WithContext(ctx)
 	request.Header.Set("Accept", accept)
 	if err := c.bringToken(ctx, request); err != nil {
 		return nil, err

@@ -5,37 +5,38 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 )
 
-const (
-	summaryPath = "/stats/summary"
-	historyPath = "/stats/jobs-history"
-)
-
-// Summary returns the figures of the jobs that fit the filters (since, until, mode, strategy, portal).
-func (c *Client) Summary(ctx context.Context, filters url.Values) (summary Summary, err error) {
-	err = c.Get(ctx, summaryPath+"?"+filters.Encode(), &summary)
-	return summary, err
+// Summary returns the figures of the jobs that fit the filters.
+func (c *Client) Summary(ctx context.Context, filters GetJobsSummaryParams) (Summary, error) {
+	return asked[Summary](ctx, c, func() (*http.Response, error) { return c.generated.GetJobsSummary(ctx, &filters) })
 }
 
 // SummaryCSV writes the same as a table, one group a line.
-func (c *Client) SummaryCSV(ctx context.Context, filters url.Values, out io.Writer) error {
-	_, err := c.csv(ctx, summaryPath+"?"+filters.Encode(), out)
+func (c *Client) SummaryCSV(ctx context.Context, filters GetJobsSummaryParams, out io.Writer) error {
+	request, err := NewGetJobsSummaryRequest(c.base, &filters)
+	if err != nil {
+		return err
+	}
+	_, err = c.csv(ctx, request, out)
 	return err
 }
 
 // HistoryCSV writes a page of the history as a table, one job a line, and says whether there is another one.
-func (c *Client) HistoryCSV(ctx context.Context, filters url.Values, out io.Writer) (more bool, err error) {
-	header, err := c.csv(ctx, historyPath+"?"+filters.Encode(), out)
+func (c *Client) HistoryCSV(ctx context.Context, filters ListJobsHistoryParams, out io.Writer) (more bool, err error) {
+	request, err := NewListJobsHistoryRequest(c.base, &filters)
+	if err != nil {
+		return false, err
+	}
+	header, err := c.csv(ctx, request, out)
 	return header.Get("Link") != "", err
 }
 
 // csv copies a table as it comes. What breaks off fails, and the lines before that were written.
-func (c *Client) csv(ctx context.Context, path string, out io.Writer) (http.Header, error) {
+func (c *Client) csv(ctx context.Context, request *http.Request, out io.Writer) (http.Header, error) {
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
-	response, err := c.open(ctx, path, "text/csv", http.Header{})
+	response, err := c.open(ctx, request, "text/csv")
 	if err != nil {
 		return nil, err
 	}

@@ -6,12 +6,12 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ketter/ketter/engine/failure"
+	"github.com/ketter/ketter/engine/transfer"
 )
 
 func TestATableIsPassedOnAsItIs(t *testing.T) {
@@ -30,7 +30,7 @@ func TestATableIsPassedOnAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	more, err := c.HistoryCSV(t.Context(), url.Values{"mode": {"copy"}}, &out)
+	more, err := c.HistoryCSV(t.Context(), ListJobsHistoryParams{Mode: new(transfer.Copy)}, &out)
 	if err != nil || !more || out.String() != table {
 		t.Errorf("%q, %v, %v", out.String(), more, err)
 	}
@@ -57,7 +57,7 @@ func TestWhatIsNoTableIsNotPassedOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out strings.Builder
-		if err := c.SummaryCSV(t.Context(), nil, &out); failure.CodeOf(err) != test.code || strings.Contains(out.String(), "{") {
+		if err := c.SummaryCSV(t.Context(), GetJobsSummaryParams{}, &out); failure.CodeOf(err) != test.code || strings.Contains(out.String(), "{") {
 			t.Errorf("%s: %q, %v", name, out.String(), err)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/ketter/ketter/engine/failure"
@@ -103,11 +102,11 @@ func (f *follower) listen(outer context.Context) (over bool, err error) {
 	defer cancel()
 	alarm := time.AfterFunc(f.silence, cancel)
 	defer alarm.Stop()
-	header := http.Header{}
-	if f.after > 0 {
-		header.Set("Last-Event-ID", strconv.FormatInt(f.after, 10))
+	request, err := NewStreamJobEventsRequest(f.client.base, f.id, &StreamJobEventsParams{LastEventID: given(f.after)})
+	if err != nil {
+		return false, err
 	}
-	response, err := f.client.open(ctx, fmt.Sprintf("/jobs/%d/events", f.id), "text/event-stream", header)
+	response, err := f.client.open(ctx, request, "text/event-stream")
 	if err != nil {
 		return false, f.broken(outer, err)
 	}

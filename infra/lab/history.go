@@ -34,10 +34,10 @@ func (l *lab) runHistory(ctx context.Context) error {
 }
 
 func (l *lab) limited(ctx context.Context) error {
-	jobs, err := l.api.History(ctx, client.ListJobsHistoryParams{Limit: new(2)})
+	page, err := l.api.History(ctx, client.ListJobsHistoryParams{Limit: new(2)})
 	problem := ""
-	if len(jobs) != 2 {
-		problem = fmt.Sprintf("there are %d", len(jobs))
+	if len(page.Jobs) != 2 {
+		problem = fmt.Sprintf("there are %d", len(page.Jobs))
 	}
 	l.expect("history", "limit=2 is answered with two jobs", problem)
 	return err
@@ -46,10 +46,11 @@ func (l *lab) limited(ctx context.Context) error {
 // inHistory looks that a job is among the latest that fit the filters, newest first and without others.
 func (l *lab) inHistory(ctx context.Context, id int64, filters client.ListJobsHistoryParams) (problem string, err error) {
 	filters.Limit = new(500)
-	jobs, err := l.api.History(ctx, filters)
+	page, err := l.api.History(ctx, filters)
 	if err != nil {
 		return "", err
 	}
+	jobs := page.Jobs
 	if !slices.ContainsFunc(jobs, func(j client.Job) bool { return j.ID == id }) {
 		return fmt.Sprintf("job %d isn't in the history", id), nil
 	}
