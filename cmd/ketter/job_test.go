@@ -82,7 +82,7 @@ func TestPagesAreAskedForUntilThereAreEnough(t *testing.T) {
 	} {
 		var asked []string
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			asked = append(asked, r.URL.RawQuery)
+			asked = append(asked, r.URL.Query().Encode())
 			next := fmt.Sprint(1001 - 100*len(asked))
 			if len(asked) == 4 {
 				next = "null"
