@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,9 +36,42 @@ type listener struct {
 // serve answers on a port of its own: a recorder is no connection.
 func (f *fixture) serve() string {
 	f.t.Helper()
-	server := httptest.NewServer(httpapi.New(f.options))
+	server := httptest.NewServer(checked(f.t, httpapi.New(f.options)))
 	f.t.Cleanup(server.Close)
 	return server.URL
+}
+
+// checked holds what a handler answers against the contract.
+func checked(t *testing.T, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		method, path := r.Method, r.URL.Path
+		seen := &tee{ResponseWriter: w, status: http.StatusOK}
+		h.ServeHTTP(seen, r)
+		if err := httpapi.CheckAnswer(method, path, &http.Response{StatusCode: seen.status, Header: w.Header()}, seen.body.Bytes()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// tee keeps what is written.
+type tee struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (t *tee) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+func (t *tee) Flush() { _ = http.NewResponseController(t.ResponseWriter).Flush() }
+
+func (t *tee) WriteHeader(status int) {
+	t.status = status
+	t.ResponseWriter.WriteHeader(status)
+}
+
+func (t *tee) Write(p []byte) (int, error) {
+	t.body.Write(p)
+	return t.ResponseWriter.Write(p)
 }
 
 // get asks a server, with a deadline for all that is read of the answer.

@@ -125,7 +125,7 @@ func TestMorePlansAtOnceThanThereMayBeAreRefused(t *testing.T) {
 	f.options.Planner = planner(func(context.Context, transfer.Submission) (httpapi.Plan, error) {
 		begun <- struct{}{}
 		<-goOn
-		return httpapi.Plan{}, nil
+		return httpapi.Plan{Mode: transfer.Copy, Verify: transfer.Checksum, RequestedStrategy: transfer.Auto}, nil
 	})
 	api := httpapi.New(f.options)
 	answers := make(chan answer, 3)
@@ -150,7 +150,7 @@ func TestWhoGoesAwayDoesNotWaitForAStorageThatHangs(t *testing.T) {
 	f.options.Planner = planner(func(context.Context, transfer.Submission) (httpapi.Plan, error) {
 		begun <- struct{}{}
 		<-goOn // it heeds no context
-		return httpapi.Plan{}, nil
+		return httpapi.Plan{Mode: transfer.Copy, Verify: transfer.Checksum, RequestedStrategy: transfer.Auto}, nil
 	})
 	api := httpapi.New(f.options)
 	for range 2 {
